@@ -1,0 +1,77 @@
+//! Layout: every path on a node, in one place.
+
+use std::path::{Path, PathBuf};
+
+/// The paths of a node. The certificate folder can be moved; the others are kubeadm's and fixed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    certificates: PathBuf,
+}
+
+impl Layout {
+    /// kubeadm's certificate folder.
+    pub const CERTIFICATES: &'static str = "/etc/kubernetes/pki";
+    /// Where our own state lies.
+    pub const STATE: &'static str = "/var/lib/kubestrap";
+
+    /// The layout with this certificate folder.
+    pub fn new(certificates: impl Into<PathBuf>) -> Self {
+        Self { certificates: certificates.into() }
+    }
+
+    /// Certificate folder.
+    pub fn certificates(&self) -> &Path {
+        &self.certificates
+    }
+
+    /// A file below the certificate folder, such as `etcd/ca.crt`.
+    pub fn certificate(&self, name: &str) -> PathBuf {
+        self.certificates.join(name)
+    }
+
+    /// `/etc/kubernetes`, home of the kubeconfigs.
+    pub fn etc(&self) -> &'static Path {
+        Path::new("/etc/kubernetes")
+    }
+
+    /// A kubeconfig by file name, such as `admin.conf`.
+    pub fn kubeconfig(&self, file: &str) -> PathBuf {
+        self.etc().join(file)
+    }
+
+    /// Folder of the static Pods' manifests.
+    pub fn manifests(&self) -> PathBuf {
+        self.etc().join("manifests")
+    }
+
+    /// Manifest of a component.
+    pub fn manifest(&self, component: &str) -> PathBuf {
+        self.manifests().join(format!("{component}.yaml"))
+    }
+
+    /// kubelet's folder.
+    pub fn kubelet(&self) -> &'static Path {
+        Path::new("/var/lib/kubelet")
+    }
+
+    /// KubeletConfiguration.
+    pub fn kubelet_config(&self) -> PathBuf {
+        self.kubelet().join("config.yaml")
+    }
+
+    /// Flags that the unit reads.
+    pub fn kubelet_flags(&self) -> PathBuf {
+        self.kubelet().join("kubeadm-flags.env")
+    }
+
+    /// Link to the kubelet's newest client certificate.
+    pub fn kubelet_client_certificate(&self) -> PathBuf {
+        self.kubelet().join("pki/kubelet-client-current.pem")
+    }
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self::new(Self::CERTIFICATES)
+    }
+}

@@ -1,0 +1,51 @@
+//! What kubestrap decides. Touches no file, socket, clock or terminal: all of that lies behind the ports of `world`.
+//!
+//! Read in this order: `world` (what can be looked at and changed), `plan` (phases, workflows, journal), `config` (from
+//! flags and files to a job), `workflows` (the tables), then the phases.
+
+#![deny(missing_docs)]
+
+pub mod config;
+pub mod plan;
+pub mod problem;
+pub mod releases;
+pub mod workflows;
+pub mod world;
+pub mod yaml;
+
+/// The candidate that differs from a word by the fewest letters, when that is few enough to be a slip.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (edits(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance, letters compared without case.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.to_lowercase().chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_nearest_name_is_found_for_a_slip_and_not_for_another_word() {
+        let names = ["certs/apiserver", "podSubnet", "serviceSubnet"];
+        assert_eq!(super::nearest("podsubnet", names), Some("podSubnet"));
+        assert_eq!(super::nearest("serviceSubnets", names), Some("serviceSubnet"));
+        assert_eq!(super::nearest("banana", names), None);
+    }
+}

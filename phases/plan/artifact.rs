@@ -1,0 +1,19 @@
+//! Artifacts: files that phases need and make, which is how phases talk to each other across invocations.
+
+use std::path::PathBuf;
+
+/// A file on the node that one phase makes and another needs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Artifact {
+    /// What it is, for people: `the certificate of the Kubernetes CA`.
+    pub what: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+impl Artifact {
+    /// A file with its meaning.
+    pub fn file(what: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { what: what.into(), path: path.into() }
+    }
+}

@@ -1,0 +1,109 @@
+//! Inventory: what kubestrap made on this node, folded from the journal of all its runs.
+//!
+//! Reset removes only this; preflight does not hold it against us; status counts it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A file that is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedFile {
+    /// SHA-256 of what we wrote, in lower-case hex.
+    pub sha256: String,
+    /// Copy of what was there before us, beside the journal.
+    pub before: Option<PathBuf>,
+}
+
+/// What is ours on this node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    files: BTreeMap<PathBuf, OwnedFile>,
+    folders: BTreeSet<PathBuf>,
+    runs: usize,
+}
+
+impl Inventory {
+    /// Files that we wrote and that were not removed since.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, &OwnedFile)> {
+        self.files.iter().map(|(path, file)| (path.as_path(), file))
+    }
+
+    /// Folders that we made, deepest first.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.folders.iter().rev().map(PathBuf::as_path)
+    }
+
+    /// Whether a file or folder is ours.
+    pub fn owns(&self, path: &Path) -> bool {
+        self.files.contains_key(path) || self.folders.contains(path)
+    }
+
+    /// Whether no run of kubestrap has left anything.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.folders.is_empty()
+    }
+
+    /// How many runs the journal knows.
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// Reads the journal's lines in order.
+    pub(crate) fn fold(lines: &[Value]) -> Self {
+        let mut inventory = Self::default();
+        for line in lines {
+            inventory.runs += usize::from(line.get("run").is_some());
+            let Some(change) = line.get("change") else { continue };
+            let text = |key: &str| change.get(key).and_then(Value::as_str).unwrap_or_default();
+            let path = PathBuf::from(text("path"));
+            match text("kind") {
+                "file" => inventory.wrote(path, text("sha256"), line.get("undo")),
+                "folder" => {
+                    inventory.folders.insert(path);
+                }
+                "remove" | "remove-tree" => {
+                    inventory.files.retain(|file, _| !file.starts_with(&path));
+                    inventory.folders.retain(|folder| !folder.starts_with(&path));
+                }
+                _ => {}
+            }
+        }
+        inventory
+    }
+
+    /// The first write knows what was there before us; later ones replace our own file.
+    fn wrote(&mut self, path: PathBuf, sha256: &str, undo: Option<&Value>) {
+        let before = match self.files.get(&path) {
+            Some(ours) => ours.before.clone(),
+            None => undo.and_then(|undo| undo.get("kept")).and_then(Value::as_str).map(PathBuf::from),
+        };
+        self.files.insert(path, OwnedFile { sha256: sha256.to_owned(), before });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_ours_until_it_is_removed() {
+        let write = json!({"n": 1, "change": {"kind": "file", "path": "/etc/a", "sha256": "aa"}, "undo": {}});
+        let remove = json!({"n": 2, "change": {"kind": "remove", "path": "/etc/a"}, "undo": {}});
+        assert!(Inventory::fold(std::slice::from_ref(&write)).owns(Path::new("/etc/a")));
+        assert!(Inventory::fold(&[write, remove]).is_empty());
+    }
+
+    #[test]
+    fn what_was_there_before_us_is_remembered_across_our_own_rewrites() {
+        let first = json!({"change": {"kind": "file", "path": "/a", "sha256": "1"}, "undo": {"kept": "/kept/x"}});
+        let again = json!({"change": {"kind": "file", "path": "/a", "sha256": "2"}, "undo": {"kept": "/kept/1"}});
+        let inventory = Inventory::fold(&[first, again]);
+        let (_, file) = inventory.files().next().expect("one file");
+        assert_eq!(file.before.as_deref(), Some(Path::new("/kept/x")));
+        assert_eq!(file.sha256, "2");
+    }
+}

@@ -1,0 +1,175 @@
+//! Journal: what this program was about to do, and what it did, line by line on disk before and after each change.
+//!
+//! ```text
+//! {"run":{"version":1,"command":"init","started":…}}
+//! {"n":1,"phase":"certs/ca","change":{…},"undo":{…}}     on disk before the machine is touched
+//! {"done":1}                                             afterwards
+//! {"end":"done"}
+//! ```
+//!
+//! An intent without a done mark may or may not have happened; phases look again. Content is never in a line.
+
+use std::cell::{Cell, RefCell};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Inventory;
+use crate::problem::{Explain, Problem};
+use crate::world::{Change, Undo};
+
+/// Version of the journal's lines.
+const JOURNAL_VERSION: u32 = 1;
+
+/// Where journal lines are kept.
+pub trait Store {
+    /// All lines so far, of all runs.
+    fn lines(&self) -> Result<Vec<String>, StoreError>;
+    /// Adds a line; with `sync` it is on disk before this returns.
+    fn append(&self, line: &str, sync: bool) -> Result<(), StoreError>;
+}
+
+/// The journal could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot keep the journal in {path}")]
+pub struct StoreError {
+    /// The journal's file.
+    pub path: String,
+    /// What the kernel said.
+    pub source: std::io::Error,
+}
+
+impl Explain for StoreError {
+    fn id(&self) -> &'static str {
+        "journal"
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.path.clone())
+    }
+
+    fn fixes(&self) -> Vec<String> {
+        vec![format!(
+            "free space or mend permissions so that {} can be written, then run the same command again",
+            self.path
+        )]
+    }
+}
+
+/// First line of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunHead {
+    /// Version of the lines.
+    pub version: u32,
+    /// `init`, `join`, `reset`.
+    pub command: String,
+    /// Seconds since 1970.
+    pub started: i64,
+}
+
+/// A run whose end is not in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfinishedRun {
+    /// Its first line.
+    pub head: RunHead,
+    /// Phase of its last intent.
+    pub phase: String,
+    /// Changes done.
+    pub done: usize,
+}
+
+/// An intent that waits for its done mark.
+#[derive(Debug)]
+pub struct Entry(usize);
+
+/// The journal of this node.
+pub struct Journal<'a> {
+    store: &'a dyn Store,
+    phase: RefCell<String>,
+    next: Cell<usize>,
+    changes: Cell<usize>,
+}
+
+impl<'a> Journal<'a> {
+    /// Opens the journal; writes nothing.
+    pub fn new(store: &'a dyn Store) -> Self {
+        Self { store, phase: RefCell::default(), next: Cell::new(1), changes: Cell::new(0) }
+    }
+
+    /// Writes the first line of a run.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn begin(&self, command: &str, started: i64) -> Result<(), Problem> {
+        let head = RunHead { version: JOURNAL_VERSION, command: command.to_owned(), started };
+        self.next.set(1);
+        Ok(self.store.append(&json!({ "run": head }).to_string(), true)?)
+    }
+
+    /// Writes the last line of a run.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn end(&self, outcome: &str) -> Result<(), Problem> {
+        Ok(self.store.append(&json!({ "end": outcome }).to_string(), true)?)
+    }
+
+    /// Says which phase the next changes belong to.
+    pub fn enter(&self, phase: &str) {
+        phase.clone_into(&mut self.phase.borrow_mut());
+    }
+
+    /// How many changes were made through this journal.
+    pub fn changes(&self) -> usize {
+        self.changes.get()
+    }
+
+    pub(crate) fn intend(&self, change: &Change, undo: &Undo) -> Result<Entry, Problem> {
+        let number = self.next.get();
+        self.next.set(number + 1);
+        let line = json!({"n": number, "phase": *self.phase.borrow(), "change": change.journal_form(), "undo": undo});
+        self.store.append(&line.to_string(), true)?;
+        Ok(Entry(number))
+    }
+
+    /// The done mark need not be synced: without it the change is looked at again, which is always right.
+    pub(crate) fn done(&self, entry: Entry) -> Result<(), Problem> {
+        self.changes.set(self.changes.get() + 1);
+        let Entry(number) = entry;
+        Ok(self.store.append(&json!({ "done": number }).to_string(), false)?)
+    }
+
+    /// What kubestrap made on this node and has not removed again.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn inventory(&self) -> Result<Inventory, Problem> {
+        Ok(Inventory::fold(&self.values()?))
+    }
+
+    /// The newest run, when its end is missing or was a failure.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn unfinished(&self) -> Result<Option<UnfinishedRun>, Problem> {
+        let mut found: Option<UnfinishedRun> = None;
+        for line in self.values()? {
+            if let Some(head) = line.get("run").and_then(|head| serde_json::from_value(head.clone()).ok()) {
+                found = Some(UnfinishedRun { head, phase: String::new(), done: 0 });
+            } else if line.get("end").is_some_and(|end| end == "done") {
+                found = None;
+            } else if let Some(run) = &mut found {
+                if let Some(phase) = line.get("phase").and_then(Value::as_str) {
+                    phase.clone_into(&mut run.phase);
+                }
+                run.done += usize::from(line.get("done").is_some());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Lines as values; a last line cut off by a power cut is no line.
+    fn values(&self) -> Result<Vec<Value>, Problem> {
+        Ok(self.store.lines()?.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+}

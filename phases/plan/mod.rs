@@ -1,0 +1,15 @@
+//! Plans: phases in order with verdicts, the loop that runs them, and the journal of what was done.
+
+mod artifact;
+mod inventory;
+mod journal;
+mod phase;
+mod run;
+mod workflow;
+
+pub use artifact::Artifact;
+pub use inventory::{Inventory, OwnedFile};
+pub use journal::{Entry, Journal, RunHead, Store, StoreError, UnfinishedRun};
+pub use phase::{OnFailure, Phase, Verdict};
+pub use run::run;
+pub use workflow::{Plan, PlannedPhase, Selection, Step, Workflow, walk};

@@ -1,0 +1,254 @@
+//! Releases: the one place that knows what differs between Kubernetes 1.20 and 1.37.
+//!
+//! Facts are kubeadm's, taken from its releases' sources and output; a first release of a range that could not be
+//! confirmed is marked `[?]`. Everything else asks here and compares no version numbers of its own.
+
+use crate::config::{ClusterConfig, Dns, Etcd, Release};
+
+/// Oldest minor release that is served.
+pub const OLDEST_MINOR: u32 = 20;
+/// Newest minor release that is served.
+pub const NEWEST_MINOR: u32 = 37;
+
+/// Release used when neither file nor flags name one.
+pub const DEFAULT: Release = Release::new(20, 2);
+
+/// An image of the control plane or an addon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// kube-apiserver.
+    ApiServer,
+    /// kube-controller-manager.
+    ControllerManager,
+    /// kube-scheduler.
+    Scheduler,
+    /// kube-proxy.
+    Proxy,
+    /// Sandbox image.
+    Pause,
+    /// etcd.
+    Etcd,
+    /// CoreDNS.
+    CoreDns,
+}
+
+impl Image {
+    /// All images that a control-plane node of this cluster needs, in the order kubeadm lists them.
+    pub fn of_control_plane(cluster: &ClusterConfig) -> Vec<String> {
+        [Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Proxy, Self::Pause, Self::Etcd, Self::CoreDns]
+            .into_iter()
+            .filter(|image| match image {
+                Self::Etcd => matches!(cluster.etcd, Etcd::Local(_)),
+                Self::CoreDns => !cluster.dns.disabled,
+                Self::Proxy => !cluster.proxy_disabled,
+                _ => true,
+            })
+            .map(|image| image.reference(cluster))
+            .collect()
+    }
+
+    /// The whole reference, with what the configuration overrides.
+    pub fn reference(self, cluster: &ClusterConfig) -> String {
+        let release = &cluster.release;
+        let repository = cluster.image_repository.as_str();
+        let named = |name: &str| format!("{repository}/{name}:{}", release.image_tag());
+        match self {
+            Self::ApiServer => named("kube-apiserver"),
+            Self::ControllerManager => named("kube-controller-manager"),
+            Self::Scheduler => named("kube-scheduler"),
+            Self::Proxy => named("kube-proxy"),
+            Self::Pause => format!("{repository}/pause:{}", release.pause_tag()),
+            Self::Etcd => {
+                let (own_repository, own_tag) = match &cluster.etcd {
+                    Etcd::Local(local) => (local.image_repository.as_deref(), local.image_tag.as_deref()),
+                    Etcd::External(_) => (None, None),
+                };
+                format!("{}/etcd:{}", own_repository.unwrap_or(repository), own_tag.unwrap_or(release.etcd_tag()))
+            }
+            Self::CoreDns => coredns_reference(&cluster.dns, repository, release),
+        }
+    }
+}
+
+/// With the default registry, CoreDNS lies one level deeper from 1.21 on.
+fn coredns_reference(dns: &Dns, repository: &str, release: &Release) -> String {
+    let repository = dns.image_repository.as_deref().unwrap_or(repository);
+    let tag = dns.image_tag.as_deref().unwrap_or(release.coredns_tag());
+    let deeper = if release.minor() >= 21 && repository == release.image_repository() { "coredns/" } else { "" };
+    format!("{repository}/{deeper}coredns:{tag}")
+}
+
+impl Release {
+    /// Default registry.
+    pub fn image_repository(&self) -> &'static str {
+        if self.minor() >= 25 { "registry.k8s.io" } else { "k8s.gcr.io" }
+    }
+
+    /// etcd's image tag.
+    pub fn etcd_tag(&self) -> &'static str {
+        match self.minor() {
+            ..=21 => "3.4.13-0",
+            22 => "3.5.0-0",
+            23 => "3.5.1-0",
+            24 => "3.5.3-0",
+            25 => "3.5.4-0",
+            26..=28 => "3.5.9-0",
+            29..=30 => "3.5.12-0",
+            31 => "3.5.15-0",
+            32 => "3.5.16-0",
+            33 => "3.5.21-0",
+            34 => "3.6.5-0",
+            35 => "3.6.6-0",
+            _ => "3.6.8-0",
+        }
+    }
+
+    /// CoreDNS's image tag.
+    pub fn coredns_tag(&self) -> &'static str {
+        match self.minor() {
+            ..=20 => "1.7.0",
+            21 => "v1.8.0",
+            22 => "v1.8.4",
+            23..=24 => "v1.8.6",
+            25..=26 => "v1.9.3",
+            27..=28 => "v1.10.1",
+            29..=30 => "v1.11.1",
+            31..=32 => "v1.11.3",
+            33 => "v1.12.0",
+            34 => "v1.12.1",
+            35 => "v1.13.1",
+            36 => "v1.14.2",
+            _ => "v1.14.3",
+        }
+    }
+
+    /// The sandbox image's tag.
+    pub fn pause_tag(&self) -> &'static str {
+        match self.minor() {
+            ..=20 => "3.2",
+            21 => "3.4.1",
+            22 => "3.5",
+            23 => "3.6",
+            24 => "3.7",
+            25 => "3.8",
+            26..=30 => "3.9",
+            31..=33 => "3.10",
+            34..=35 => "3.10.1",
+            _ => "3.10.2",
+        }
+    }
+
+    /// Which version of kubeadm's configuration this release's own kubeadm writes.
+    pub fn config_api(&self) -> &'static str {
+        match self.minor() {
+            ..=21 => "kubeadm.k8s.io/v1beta2",
+            22..=30 => "kubeadm.k8s.io/v1beta3",
+            _ => "kubeadm.k8s.io/v1beta4",
+        }
+    }
+
+    /// Whether `ClusterStatus` stands beside the configuration in the ConfigMap `kubeadm-config`.
+    pub fn has_cluster_status(&self) -> bool {
+        self.minor() <= 21
+    }
+
+    /// Name of the ConfigMap with the kubelet's configuration, and end of its Role's name.
+    pub fn kubelet_config_map(&self) -> String {
+        if self.minor() <= 23 { format!("kubelet-config-1.{}", self.minor()) } else { "kubelet-config".to_owned() }
+    }
+
+    /// Labels of a control-plane node; all with an empty value.
+    pub fn control_plane_labels(&self) -> &'static [&'static str] {
+        const MASTER: &str = "node-role.kubernetes.io/master";
+        const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+        const EXCLUDE: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+        match self.minor() {
+            ..=20 => &[CONTROL_PLANE, MASTER],
+            21..=23 => &[CONTROL_PLANE, MASTER, EXCLUDE],
+            _ => &[CONTROL_PLANE, EXCLUDE],
+        }
+    }
+
+    /// Keys of the NoSchedule taints of a control-plane node.
+    pub fn control_plane_taints(&self) -> &'static [&'static str] {
+        const MASTER: &str = "node-role.kubernetes.io/master";
+        const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+        match self.minor() {
+            ..=23 => &[MASTER],
+            24 => &[CONTROL_PLANE, MASTER],
+            _ => &[CONTROL_PLANE],
+        }
+    }
+
+    /// Organisation in the administrator's certificate.
+    pub fn admin_organization(&self) -> &'static str {
+        if self.has_super_admin() { "kubeadm:cluster-admins" } else { "system:masters" }
+    }
+
+    /// Organisation in the certificate with which the API server talks to kubelets.
+    pub fn kubelet_client_organization(&self) -> Option<&'static str> {
+        match (self.minor(), self.patch()) {
+            (..=28, _) => Some("system:masters"),
+            (29..=35, _) | (36, 0) => Some("kubeadm:cluster-admins"),
+            _ => None,
+        }
+    }
+
+    /// Organisation in etcd's client certificates. Dropped in 1.28 or 1.29 `[?]`.
+    pub fn etcd_client_organization(&self) -> Option<&'static str> {
+        (self.minor() <= 28).then_some("system:masters")
+    }
+
+    /// Whether `super-admin.conf` exists beside `admin.conf`.
+    pub fn has_super_admin(&self) -> bool {
+        self.minor() >= 29
+    }
+
+    /// Whether CA certificates carry their name as a SAN as well, and a random serial number.
+    pub fn is_modern_ca(&self) -> bool {
+        self.minor() >= 29
+    }
+
+    /// Whether leaf certificates carry basic constraints.
+    pub fn leaf_has_basic_constraints(&self) -> bool {
+        self.minor() >= 29
+    }
+
+    /// Whether kubelet.conf of a control-plane node names its own API server.
+    pub fn kubelet_uses_local_api(&self) -> bool {
+        self.minor() >= 33
+    }
+
+    /// Whether kubeconfigs and cluster-info carry `preferences: {}`.
+    pub fn kubeconfig_has_preferences(&self) -> bool {
+        self.minor() <= 34
+    }
+
+    /// Whether the CRI socket stands in `instance-config.yaml` instead of flags and annotation.
+    pub fn has_node_local_cri(&self) -> bool {
+        self.minor() >= 34
+    }
+
+    /// Whether a CRI socket is written as a URL.
+    pub fn cri_socket_is_url(&self) -> bool {
+        self.minor() >= 24
+    }
+
+    /// CRI sockets to look for, the default first.
+    pub fn cri_sockets(&self) -> &'static [&'static str] {
+        if self.cri_socket_is_url() {
+            &[
+                "unix:///var/run/containerd/containerd.sock",
+                "unix:///var/run/crio/crio.sock",
+                "unix:///var/run/cri-dockerd.sock",
+            ]
+        } else {
+            &["/run/containerd/containerd.sock", "/var/run/crio/crio.sock"]
+        }
+    }
+
+    /// Whether swap keeps a node from being made, rather than being warned of.
+    pub fn swap_is_an_error(&self) -> bool {
+        self.minor() <= 21
+    }
+}

@@ -1,0 +1,228 @@
+//! Every kind of change there is, and what takes each back.
+//!
+//! A change is a value: it can be printed, written to the journal, made, and undone. Its journal form leaves content out
+//! and carries the digest instead.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Command, Content, Identity, ImagePull, ObjectRef};
+
+/// One change of the machine or the cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Write a whole file, atomically, with its mode from the first byte.
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        content: Content,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Make one folder; its parent is there.
+    Folder {
+        /// Where.
+        path: PathBuf,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Remove one file, link or empty folder.
+    Remove {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Remove a folder with everything below it that lies on the same file system; mount points stop it.
+    RemoveTree {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Act on a unit of the init system.
+    Unit {
+        /// Its name, such as `kubelet.service`.
+        name: String,
+        /// What to do.
+        action: UnitAction,
+    },
+    /// Unmount what is mounted here.
+    Unmount {
+        /// The mount point.
+        path: PathBuf,
+    },
+    /// Have the runtime pull images; several at once.
+    PullImages(ImagePull),
+    /// Stop and remove one Pod sandbox with its containers.
+    RemoveSandbox {
+        /// CRI socket.
+        socket: String,
+        /// Runtime's id.
+        id: String,
+        /// Namespace and name of the Pod, for people.
+        pod: String,
+    },
+    /// Run a command that has no kind of its own; the text says what it is for.
+    Run {
+        /// The command.
+        command: Command,
+        /// What it is for.
+        purpose: String,
+    },
+    /// Change an object of the cluster.
+    Object(ObjectChange),
+}
+
+/// What to do with a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnitAction {
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Read unit files again and restart it.
+    Restart,
+    /// Start it at boot.
+    Enable,
+}
+
+impl UnitAction {
+    /// The word the init system knows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Enable => "enable",
+        }
+    }
+}
+
+/// A change of an object in a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectChange {
+    /// Who does it.
+    pub identity: Identity,
+    /// Which object.
+    pub object: ObjectRef,
+    /// How.
+    pub verb: Verb,
+    /// The object, the patch, or nothing; never printed, since it may hold a token.
+    pub body: Content,
+}
+
+/// How an object is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Create it; where it exists, replace it.
+    Put,
+    /// Create it; where it exists, leave it.
+    Create,
+    /// Strategic merge patch.
+    Patch,
+    /// Delete it; gone already is fine.
+    Delete,
+    /// Evict a Pod, respecting PodDisruptionBudgets.
+    Evict,
+}
+
+/// What takes a change back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Undo {
+    /// There is nothing to take back.
+    Nothing,
+    /// Remove what was made.
+    Remove {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Put back what was there, from the copy kept beside the journal.
+    Restore {
+        /// Where it was.
+        path: PathBuf,
+        /// The copy.
+        kept: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Make the folder that was removed.
+    MakeFolder {
+        /// Where.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Act on the unit the other way round.
+    Unit {
+        /// Which.
+        name: String,
+        /// What to do.
+        action: UnitAction,
+    },
+    /// Delete the object that was made.
+    DeleteObject {
+        /// Which.
+        object: ObjectRef,
+    },
+    /// Put the object back as it was, from the copy kept beside the journal.
+    RestoreObject {
+        /// Which.
+        object: ObjectRef,
+        /// Digest of what it was; the copy is kept under this name.
+        kept: String,
+    },
+    /// There is no way back, and this is why.
+    Impossible {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Change {
+    /// What the change does, for a person: a verb and the thing.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::File { path, mode, .. } => format!("write {} ({mode:04o})", path.display()),
+            Self::Folder { path, mode } => format!("make folder {} ({mode:04o})", path.display()),
+            Self::Remove { path } => format!("remove {}", path.display()),
+            Self::RemoveTree { path } => format!("remove {} and all below it", path.display()),
+            Self::Unit { name, action } => format!("{} {name}", action.word()),
+            Self::Unmount { path } => format!("unmount {}", path.display()),
+            Self::PullImages(pull) => format!("pull {}", pull.images.join(", ")),
+            Self::RemoveSandbox { pod, .. } => format!("stop and remove Pod {pod}"),
+            Self::Run { purpose, .. } => purpose.clone(),
+            Self::Object(change) => {
+                let verb = match change.verb {
+                    Verb::Put | Verb::Create => "apply",
+                    Verb::Patch => "patch",
+                    Verb::Delete => "delete",
+                    Verb::Evict => "evict",
+                };
+                format!("{verb} {}", change.object)
+            }
+        }
+    }
+
+    /// The journal's form: everything but content.
+    pub fn journal_form(&self) -> Value {
+        match self {
+            Self::File { path, content, mode } => {
+                json!({"kind": "file", "path": path, "mode": format!("{mode:04o}"), "sha256": content.sha256()})
+            }
+            Self::Folder { path, mode } => json!({"kind": "folder", "path": path, "mode": format!("{mode:04o}")}),
+            Self::Remove { path } => json!({"kind": "remove", "path": path}),
+            Self::RemoveTree { path } => json!({"kind": "remove-tree", "path": path}),
+            Self::Unit { name, action } => json!({"kind": "unit", "name": name, "action": action}),
+            Self::Unmount { path } => json!({"kind": "unmount", "path": path}),
+            Self::PullImages(pull) => json!({"kind": "pull-images", "images": pull.images}),
+            Self::RemoveSandbox { id, pod, .. } => json!({"kind": "remove-sandbox", "id": id, "pod": pod}),
+            Self::Run { command, purpose } => json!({"kind": "run", "command": command.words, "purpose": purpose}),
+            Self::Object(change) => {
+                json!({"kind": "object", "verb": change.verb, "object": change.object, "sha256": change.body.sha256()})
+            }
+        }
+    }
+}

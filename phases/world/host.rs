@@ -1,0 +1,336 @@
+//! The machine we run on, as phases see it: files, facts, units, mounts, container runtime.
+//!
+//! Everything here only looks. What changes the machine is a `Change`, prepared and applied by the same port.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::{Change, Undo};
+use crate::problem::Explain;
+
+/// The port to the machine.
+pub trait Host {
+    /// The content of a file; `None` when there is none.
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HostError>;
+    /// What is at a path, not following a symbolic link; `None` when there is nothing.
+    fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError>;
+    /// The entries of a folder by name; empty when there is no such folder.
+    fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError>;
+    /// One snapshot of what the machine is. Cheap enough to ask for twice.
+    fn facts(&self) -> Result<Facts, HostError>;
+    /// State of a unit of the init system.
+    fn unit(&self, name: &str) -> Result<UnitState, HostError>;
+    /// Runs a command that changes nothing.
+    fn ask(&self, command: &Command) -> Result<Output, HostError>;
+    /// Asks the container runtime at this CRI socket.
+    fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError>;
+    /// Works out, and keeps on disk where needed, what would take a change back.
+    fn prepare(&self, change: &Change) -> Result<Undo, HostError>;
+    /// Makes a change.
+    fn apply(&self, change: &Change) -> Result<(), HostError>;
+}
+
+/// What kind of thing is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A socket, device or pipe.
+    Other,
+}
+
+/// One entry of the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Whole path.
+    pub path: PathBuf,
+    /// File, folder, link or other.
+    pub kind: FileKind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Whether something is mounted on exactly this path.
+    pub is_mount_point: bool,
+}
+
+/// What the machine is, read once at the start of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// Effective user id.
+    pub uid: u32,
+    /// Host name as the kernel knows it.
+    pub host_name: String,
+    /// Logical CPUs.
+    pub cpus: usize,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Swap devices and files in use.
+    pub swaps: Vec<String>,
+    /// Source address of the IPv4 default route, then of the IPv6 one.
+    pub default_addresses: Vec<IpAddr>,
+    /// Interfaces with their addresses.
+    pub interfaces: Vec<Interface>,
+    /// Kernel release, as `uname -r` prints it.
+    pub kernel: String,
+    /// cgroup controllers the kernel has enabled.
+    pub cgroup_controllers: Vec<String>,
+    /// Whether only the unified cgroup v2 hierarchy is mounted.
+    pub cgroup_v2: bool,
+    /// TCP ports that somebody listens on.
+    pub listening: Vec<PortOwner>,
+    /// CRI sockets that exist, of the well-known ones.
+    pub cri_sockets: Vec<PathBuf>,
+    /// Which of the programs that a node needs were found, and where.
+    pub programs: BTreeMap<String, PathBuf>,
+    /// Kernel parameters that preflight looks at, by path below `/proc/sys`.
+    pub sysctls: BTreeMap<String, String>,
+    /// Mount points.
+    pub mounts: Vec<Mount>,
+    /// Addresses that the host's own name resolves to.
+    pub host_name_addresses: Vec<IpAddr>,
+    /// Proxy variables of our own environment, in order.
+    pub proxies: Vec<(String, String)>,
+}
+
+impl Facts {
+    /// Who listens on a TCP port.
+    pub fn listener(&self, port: u16) -> Option<&PortOwner> {
+        self.listening.iter().find(|owner| owner.port == port)
+    }
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A TCP port in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortOwner {
+    /// The port.
+    pub port: u16,
+    /// Process id, where it could be found out.
+    pub pid: Option<u32>,
+    /// Name of the program, where it could be found out.
+    pub program: Option<String>,
+}
+
+/// A mount point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where.
+    pub point: PathBuf,
+    /// What: device or source.
+    pub source: String,
+    /// File system type.
+    pub fs_type: String,
+}
+
+/// State of a unit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UnitState {
+    /// Whether the init system knows it.
+    pub exists: bool,
+    /// Whether it starts at boot.
+    pub enabled: bool,
+    /// `active`, `activating`, `inactive`, `failed`.
+    pub active: String,
+    /// `running`, `auto-restart`, `dead` and so on.
+    pub sub: String,
+    /// How often the init system restarted it.
+    pub restarts: u32,
+    /// Exit code of its last run.
+    pub exit_code: i32,
+    /// Main process, 0 when there is none.
+    pub pid: u32,
+}
+
+/// A command with its arguments; never carries a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Name looked up in the path, and arguments.
+    pub words: Vec<String>,
+    /// What it reads on standard input.
+    pub input: Option<String>,
+}
+
+impl Command {
+    /// A command without input.
+    pub fn new(words: &[&str]) -> Self {
+        Self { words: words.iter().map(|&word| word.to_owned()).collect(), input: None }
+    }
+}
+
+/// What a command answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Output {
+    /// Exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// What the container runtime answers over CRI.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RuntimeStatus {
+    /// Name, such as `containerd`.
+    pub name: String,
+    /// Version of the runtime.
+    pub version: String,
+    /// CRI version it answered in: `v1` or `v1alpha2`.
+    pub api: String,
+    /// Why it is not ready; `None` when it is.
+    pub not_ready: Option<String>,
+    /// The sandbox image it is configured with, where it tells.
+    pub sandbox_image: Option<String>,
+    /// Whether it uses the systemd cgroup driver, where it tells.
+    pub systemd_cgroup: Option<bool>,
+    /// References of the images it has.
+    pub images: Vec<String>,
+    /// Pod sandboxes.
+    pub sandboxes: Vec<Sandbox>,
+}
+
+/// A Pod sandbox and the newest state of its containers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Runtime's id.
+    pub id: String,
+    /// Pod name.
+    pub name: String,
+    /// Pod namespace.
+    pub namespace: String,
+    /// Containers by name: state in words, attempt, exit code and path of the log.
+    pub containers: Vec<ContainerInfo>,
+}
+
+/// A container in a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerInfo {
+    /// Runtime's id.
+    pub id: String,
+    /// Name in the Pod.
+    pub name: String,
+    /// `created`, `running`, `exited`, `unknown`.
+    pub state: String,
+    /// How often it was started before.
+    pub attempt: u32,
+    /// Exit code, once it has exited.
+    pub exit_code: i32,
+    /// Log file on this host.
+    pub log: PathBuf,
+}
+
+/// Images to be present in the runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImagePull {
+    /// CRI socket.
+    pub socket: String,
+    /// References.
+    pub images: Vec<String>,
+}
+
+/// A look at the machine, or a change of it, that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A file or folder could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// A file or folder could not be written, moved or removed.
+    #[error("cannot {action} {path}")]
+    Write {
+        /// The verb: write, make, move, remove, unmount.
+        action: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// A command could not be started or ended with an error.
+    #[error("the command failed: {command}")]
+    Command {
+        /// The command with its arguments.
+        command: String,
+        /// Its output or why it could not be started.
+        source: std::io::Error,
+    },
+    /// The container runtime did not answer or refused.
+    #[error("the container runtime at {socket} failed to {action}")]
+    Runtime {
+        /// CRI socket.
+        socket: String,
+        /// What was asked of it.
+        action: String,
+        /// Its answer.
+        source: std::io::Error,
+    },
+    /// A fact about the machine could not be found out.
+    #[error("cannot find out {what}")]
+    Fact {
+        /// Which fact.
+        what: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+}
+
+impl Explain for HostError {
+    fn id(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "host-read",
+            Self::Write { .. } => "host-write",
+            Self::Command { .. } => "host-command",
+            Self::Runtime { .. } => "runtime-failed",
+            Self::Fact { .. } => "host-fact",
+        }
+    }
+
+    fn place(&self) -> Option<String> {
+        match self {
+            Self::Read { path, .. } | Self::Write { path, .. } => Some(path.display().to_string()),
+            Self::Runtime { socket, .. } => Some(socket.clone()),
+            Self::Command { .. } | Self::Fact { .. } => None,
+        }
+    }
+
+    fn fixes(&self) -> Vec<String> {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. }
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                vec!["run the same command as root: sudo kubestrap …".to_owned()]
+            }
+            Self::Write { source, path, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                vec![format!(
+                    "free space on the file system of {} (df -h), then run the same command again",
+                    path.display()
+                )]
+            }
+            Self::Read { path, .. } | Self::Write { path, .. } => {
+                vec![format!("look at it: ls -ld {}", path.display())]
+            }
+            Self::Command { command, .. } => vec![format!("run it by hand to see more: {command}")],
+            Self::Runtime { .. } => vec!["look at the runtime's log: journalctl -u containerd -n 50".to_owned()],
+            Self::Fact { .. } => {
+                vec!["check that /proc and /sys are mounted: mount | grep -E ' /(proc|sys) '".to_owned()]
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Overlay: a host and a cluster in memory, over real ones or over nothing.
+//!
+//! The world of dry runs and of tests: changes land here, later looks see them, and the list of changes is what a dry run
+//! shows in the end. Commands, units and the runtime are answered by the base, or by what the owner has put in.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{
+    Answer, Change, Cluster, ClusterError, Command, Content, Facts, FileInfo, FileKind, Host, HostError, Identity,
+    ObjectChange, ObjectRef, Output, RuntimeStatus, Undo, UnitAction, UnitState, Verb,
+};
+
+/// A host and a cluster in memory.
+#[derive(Default)]
+pub struct Overlay<'a> {
+    base: Option<&'a dyn Host>,
+    base_cluster: Option<&'a dyn Cluster>,
+    /// Facts when there is no base.
+    pub facts: Facts,
+    /// The runtime when there is no base.
+    pub runtime: RuntimeStatus,
+    files: RefCell<BTreeMap<PathBuf, Layer>>,
+    units: RefCell<BTreeMap<String, UnitState>>,
+    objects: RefCell<BTreeMap<ObjectRef, Option<Value>>>,
+    changes: RefCell<Vec<Change>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Layer {
+    File { content: Content, mode: u32 },
+    Folder { mode: u32 },
+    Gone,
+}
+
+impl<'a> Overlay<'a> {
+    /// Over real ports, which are only looked at.
+    pub fn over(host: &'a dyn Host, cluster: &'a dyn Cluster) -> Self {
+        Self { base: Some(host), base_cluster: Some(cluster), ..Self::default() }
+    }
+
+    /// All changes so far, in order.
+    pub fn changes(&self) -> Vec<Change> {
+        self.changes.borrow().clone()
+    }
+
+    /// Puts a file there without counting it as a change.
+    pub fn with_file(self, path: &str, content: &str, mode: u32) -> Self {
+        let layer = Layer::File { content: Content::new(content), mode };
+        self.files.borrow_mut().insert(PathBuf::from(path), layer);
+        self
+    }
+
+    /// Puts an object there without counting it as a change.
+    pub fn with_object(self, object: Value) -> Self {
+        self.objects.borrow_mut().insert(ObjectRef::of(&object), Some(object));
+        self
+    }
+
+    /// Puts a unit there.
+    pub fn with_unit(self, name: &str, state: UnitState) -> Self {
+        self.units.borrow_mut().insert(name.to_owned(), state);
+        self
+    }
+
+    /// The files that were written here, with content and mode.
+    pub fn written(&self) -> BTreeMap<PathBuf, (Content, u32)> {
+        let files = self.files.borrow();
+        let written = files.iter().filter_map(|(path, layer)| match layer {
+            Layer::File { content, mode } => Some((path.clone(), (content.clone(), *mode))),
+            _ => None,
+        });
+        written.collect()
+    }
+
+    /// The objects that are here.
+    pub fn objects(&self) -> Vec<Value> {
+        self.objects.borrow().values().flatten().cloned().collect()
+    }
+
+    /// A folder exists where something lies in it.
+    fn layer(&self, path: &Path) -> Option<Layer> {
+        let files = self.files.borrow();
+        if let Some(layer) = files.get(path) {
+            return Some(layer.clone());
+        }
+        let is_parent = |(below, layer): (&PathBuf, &Layer)| below.starts_with(path) && *layer != Layer::Gone;
+        files.iter().any(is_parent).then_some(Layer::Folder { mode: 0o755 })
+    }
+}
+
+fn info(path: &Path, layer: &Layer) -> Option<FileInfo> {
+    let (kind, mode, size) = match layer {
+        Layer::File { content, mode } => (FileKind::File, *mode, content.bytes().len() as u64),
+        Layer::Folder { mode } => (FileKind::Folder, *mode, 0),
+        Layer::Gone => return None,
+    };
+    Some(FileInfo { path: path.to_owned(), kind, mode, size, is_mount_point: false })
+}
+
+impl Host for Overlay<'_> {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HostError> {
+        match (self.files.borrow().get(path), self.base) {
+            (Some(Layer::File { content, .. }), _) => Ok(Some(content.bytes().to_vec())),
+            (Some(_), _) | (None, None) => Ok(None),
+            (None, Some(base)) => base.read(path),
+        }
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
+        match (self.layer(path), self.base) {
+            (Some(layer), _) => Ok(info(path, &layer)),
+            (None, Some(base)) => base.stat(path),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError> {
+        let mut found: BTreeMap<PathBuf, FileInfo> = match self.base {
+            Some(base) => base.list(folder)?.into_iter().map(|entry| (entry.path.clone(), entry)).collect(),
+            None => BTreeMap::new(),
+        };
+        let below: Vec<PathBuf> = self.files.borrow().keys().cloned().collect();
+        for path in below {
+            let Ok(rest) = path.strip_prefix(folder) else { continue };
+            let Some(first) = rest.components().next() else { continue };
+            let entry = folder.join(first);
+            match self.layer(&entry).and_then(|layer| info(&entry, &layer)) {
+                Some(entry) => found.insert(entry.path.clone(), entry),
+                None => found.remove(&entry),
+            };
+        }
+        Ok(found.into_values().collect())
+    }
+
+    fn facts(&self) -> Result<Facts, HostError> {
+        self.base.map_or_else(|| Ok(self.facts.clone()), Host::facts)
+    }
+
+    fn unit(&self, name: &str) -> Result<UnitState, HostError> {
+        match (self.units.borrow().get(name), self.base) {
+            (Some(state), _) => Ok(state.clone()),
+            (None, Some(base)) => base.unit(name),
+            (None, None) => Ok(UnitState::default()),
+        }
+    }
+
+    fn ask(&self, command: &Command) -> Result<Output, HostError> {
+        self.base.map_or_else(|| Ok(Output { code: 127, ..Output::default() }), |base| base.ask(command))
+    }
+
+    fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
+        self.base.map_or_else(|| Ok(self.runtime.clone()), |base| base.runtime(socket))
+    }
+
+    fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
+        Ok(match change {
+            Change::File { path, .. } | Change::Folder { path, .. } if self.stat(path)?.is_none() => {
+                Undo::Remove { path: path.clone() }
+            }
+            Change::File { path, .. } => Undo::Restore { path: path.clone(), kept: path.clone(), mode: 0 },
+            _ => Undo::Nothing,
+        })
+    }
+
+    fn apply(&self, change: &Change) -> Result<(), HostError> {
+        let mut files = self.files.borrow_mut();
+        match change {
+            Change::File { path, content, mode } => {
+                files.insert(path.clone(), Layer::File { content: content.clone(), mode: *mode });
+            }
+            Change::Folder { path, mode } => {
+                files.insert(path.clone(), Layer::Folder { mode: *mode });
+            }
+            Change::Remove { path } => {
+                files.insert(path.clone(), Layer::Gone);
+            }
+            Change::RemoveTree { path } => {
+                for (below, layer) in files.iter_mut() {
+                    if below.starts_with(path) {
+                        *layer = Layer::Gone;
+                    }
+                }
+                files.insert(path.clone(), Layer::Gone);
+            }
+            Change::Unit { name, action } => {
+                let mut units = self.units.borrow_mut();
+                let state = units.entry(name.clone()).or_default();
+                state.exists = true;
+                match action {
+                    UnitAction::Stop => "inactive".clone_into(&mut state.active),
+                    UnitAction::Enable => state.enabled = true,
+                    UnitAction::Start | UnitAction::Restart => "active".clone_into(&mut state.active),
+                }
+            }
+            Change::Unmount { .. }
+            | Change::PullImages(_)
+            | Change::RemoveSandbox { .. }
+            | Change::Run { .. }
+            | Change::Object(_) => {}
+        }
+        self.changes.borrow_mut().push(change.clone());
+        Ok(())
+    }
+}
+
+impl Cluster for Overlay<'_> {
+    fn get(&self, identity: &Identity, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+        match (self.objects.borrow().get(object), self.base_cluster) {
+            (Some(found), _) => Ok(found.clone()),
+            (None, Some(base)) => base.get(identity, object),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
+        let mut found = match self.base_cluster {
+            Some(base) => base.list(identity, of, query)?,
+            None => Vec::new(),
+        };
+        for (reference, object) in self.objects.borrow().iter() {
+            let same_kind = reference.kind == of.kind && reference.api_version == of.api_version;
+            if same_kind && (of.namespace.is_empty() || of.namespace == reference.namespace) {
+                found.retain(|known| ObjectRef::of(known) != *reference);
+                found.extend(object.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
+        match self.base_cluster {
+            Some(base) => base.raw(identity, path),
+            None => Ok(Answer { status: 200, body: "ok".to_owned(), server_time: None }),
+        }
+    }
+
+    fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {
+        Ok(match self.get(&change.identity, &change.object)? {
+            None => Undo::DeleteObject { object: change.object.clone() },
+            Some(found) => Undo::RestoreObject {
+                object: change.object.clone(),
+                kept: super::sha256_hex(found.to_string().as_bytes()),
+            },
+        })
+    }
+
+    fn apply(&self, change: &ObjectChange) -> Result<(), ClusterError> {
+        let body = serde_json::from_slice(change.body.bytes()).unwrap_or(Value::Null);
+        let mut objects = self.objects.borrow_mut();
+        match change.verb {
+            Verb::Put => {
+                objects.insert(change.object.clone(), Some(body));
+            }
+            Verb::Create => {
+                objects.entry(change.object.clone()).or_insert(Some(body));
+            }
+            Verb::Patch => {
+                let entry = objects.entry(change.object.clone()).or_insert_with(|| Some(Value::Null));
+                let mut merged = entry.take().unwrap_or(Value::Null);
+                merge(&mut merged, &body);
+                *entry = Some(merged);
+            }
+            Verb::Delete | Verb::Evict => {
+                objects.insert(change.object.clone(), None);
+            }
+        }
+        self.changes.borrow_mut().push(Change::Object(change.clone()));
+        Ok(())
+    }
+}
+
+/// JSON merge: enough for labels and annotations, which is what is patched.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    if let Value::Object(target) = target {
+        for (key, value) in patch {
+            merge(target.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
