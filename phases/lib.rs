@@ -6,9 +6,14 @@
 #![deny(missing_docs)]
 
 pub mod config;
+pub mod diagnosis;
+pub mod drain;
 pub mod plan;
+pub mod preflight;
 pub mod problem;
 pub mod releases;
+pub mod reset;
+pub mod wait_control_plane;
 pub mod workflows;
 pub mod world;
 pub mod yaml;

@@ -251,4 +251,9 @@ impl Release {
     pub fn swap_is_an_error(&self) -> bool {
         self.minor() <= 21
     }
+
+    /// How many minor releases older than the control plane a kubelet may be.
+    pub fn oldest_kubelet_distance(&self) -> u32 {
+        if self.minor() >= 28 { 3 } else { 2 }
+    }
 }
