@@ -13,6 +13,10 @@ pub mod workflows;
 pub mod world;
 pub mod yaml;
 
+#[cfg(test)]
+#[path = "tests/support/mod.rs"]
+mod support;
+
 /// The candidate that differs from a word by the fewest letters, when that is few enough to be a slip.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
