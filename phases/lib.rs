@@ -5,7 +5,11 @@
 
 #![deny(missing_docs)]
 
+pub mod certs;
 pub mod config;
+pub mod control_plane;
+pub mod etcd;
+pub mod kubeconfig;
 pub mod plan;
 pub mod problem;
 pub mod releases;
@@ -13,6 +17,9 @@ pub mod workflows;
 pub mod world;
 pub mod yaml;
 
+#[cfg(test)]
+#[path = "tests/golden/mod.rs"]
+mod golden;
 #[cfg(test)]
 #[path = "tests/support/mod.rs"]
 mod support;
