@@ -5,9 +5,13 @@
 
 #![deny(missing_docs)]
 
+pub mod certs;
 pub mod config;
+pub mod control_plane;
 pub mod diagnosis;
 pub mod drain;
+pub mod etcd;
+pub mod kubeconfig;
 pub mod plan;
 pub mod preflight;
 pub mod problem;
@@ -17,6 +21,13 @@ pub mod wait_control_plane;
 pub mod workflows;
 pub mod world;
 pub mod yaml;
+
+#[cfg(test)]
+#[path = "tests/golden/mod.rs"]
+mod golden;
+#[cfg(test)]
+#[path = "tests/support/mod.rs"]
+mod support;
 
 /// The candidate that differs from a word by the fewest letters, when that is few enough to be a slip.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
