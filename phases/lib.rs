@@ -5,13 +5,29 @@
 
 #![deny(missing_docs)]
 
+pub mod addon;
+pub mod bootstrap_token;
+pub mod cluster_admins;
 pub mod config;
+pub mod discovery;
+pub mod kubelet;
+pub mod mark_control_plane;
+pub mod objects;
 pub mod plan;
 pub mod problem;
 pub mod releases;
+pub mod upload_config;
 pub mod workflows;
 pub mod world;
 pub mod yaml;
+
+#[cfg(test)]
+#[path = "tests/support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+#[path = "tests/objects/golden.rs"]
+mod cluster_objects;
 
 /// The candidate that differs from a word by the fewest letters, when that is few enough to be a slip.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
