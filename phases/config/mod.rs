@@ -3,11 +3,13 @@
 //! Split by who owns the truth: `ClusterConfig` belongs to the cluster, `NodeConfig` to this machine, the rest of a job
 //! to one run. Files, flags and ConfigMaps become a `Draft`; `resolve` turns it into a job, or all problems at once.
 
+mod encode_stub;
 mod job;
 mod layout;
 
 mod types;
 
+pub use encode_stub::{encode_cluster_config, encode_cluster_status};
 pub use job::{
     Discovered, InCluster, Init, JoinControlPlane, JoinWorker, OnControlPlane, OnNode, RemoveNode, Reset, TokenSpec,
 };
