@@ -1,2 +1,9 @@
 mod cluster;
-fn main(){}
+#[cfg(test)]
+mod entropy;
+#[cfg(test)]
+mod host;
+#[cfg(test)]
+mod time;
+
+fn main() {}
