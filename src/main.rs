@@ -1,9 +1,15 @@
+//! kubestrap: parse, dispatch, exit code; nothing else.
+
+mod cli;
 mod cluster;
-#[cfg(test)]
 mod entropy;
-#[cfg(test)]
 mod host;
-#[cfg(test)]
+mod launch;
+mod report;
 mod time;
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -7,7 +7,7 @@ mod cluster_info;
 mod rbac;
 mod token;
 
-pub use cluster_info::{cluster_info_text, put_cluster_info};
+pub use cluster_info::put_cluster_info;
 pub use rbac::allow_bootstrap;
 pub use token::{put_token, token_secret};
 

@@ -3,8 +3,10 @@
 //! Reads the Kubernetes CA; writes `/etc/kubernetes/*.conf` (0600) with a new key and certificate in each. A file that is
 //! there and trusts the same CA is kept, whoever it is for.
 
+mod cluster;
 mod text;
 
+pub use cluster::{KnownCluster, cluster_of};
 pub use text::{
     Credentials, Kubeconfig, Source, Target, cluster_info, parse, render_with_certificate, render_with_token,
 };

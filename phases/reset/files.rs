@@ -1,4 +1,4 @@
-//! Phase `clean-files`: removes what the inventory lists, what the kubelet and our static Pods made at run time, and on
+//! Phase `clean-files`: removes what the inventory lists (and puts back what was there before), what the kubelet and our static Pods made at run time, and on
 //! nodes made by kubeadm what kubeadm is known to make. Everything else stays and is named in the end.
 //!
 //! A folder goes only when nothing is left in it. Mount points are never crossed.
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Reset;
 use crate::plan::Phase;
 use crate::problem::Problem;
-use crate::world::{Change, FileKind, World};
+use crate::world::{Change, Content, FileKind, World};
 
 /// The phase.
 pub struct CleanFiles;
@@ -84,6 +84,13 @@ impl Phase<Reset> for CleanFiles {
         files.extend(KUBELET_FILES.map(|name| kubelet.join(name)));
         for path in &files {
             remove_file(path, world)?;
+        }
+        for (path, owned) in inventory.files() {
+            if let Some((kept, mode)) = &owned.before
+                && let Some(bytes) = world.host().read(kept)?
+            {
+                world.put_file(path, Content::new(bytes), *mode)?;
+            }
         }
         let mut trees: Vec<PathBuf> = KUBELET_TREES.iter().map(|name| kubelet.join(name)).collect();
         trees.extend(RUNTIME_TREES.iter().map(PathBuf::from));

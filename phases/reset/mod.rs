@@ -1,10 +1,11 @@
 //! Reset: takes a node out of its cluster and removes what made it a node, and nothing else.
 //!
 //! ```text
-//! preflight ─ drain ─ remove-etcd-member ─ delete-node ─ stop-kubelet ─ remove-pods ─ unmount ─ clean-files ─ clean-iptables
+//! preflight ─ drain ─ remove-etcd-member ─ delete-node ─ cleanup-node (kubelet, Pods, mounts, files, iptables)
 //! ```
 //!
-//! Each phase works when the cluster is gone; one that fails is reported at the end and does not hold up the others.
+//! Each phase works when the cluster is gone. One that fails ends the run: data behind a Pod that may not be evicted, or
+//! behind a volume that cannot be unmounted, is never removed.
 
 mod files;
 mod iptables;

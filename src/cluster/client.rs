@@ -2,7 +2,6 @@
 //!
 //! A client for nobody without a CA accepts any certificate; what it brings is only bytes for discovery to verify.
 
-use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 

@@ -58,9 +58,16 @@ impl ApiServers {
         Ok(opened)
     }
 
-    fn send(&self, identity: &Identity, method: Method, path: &str, body: Option<(&str, &[u8])>) -> Result<Response, ClusterError> {
+    fn send(
+        &self,
+        identity: &Identity,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+    ) -> Result<Response, ClusterError> {
         let (server, client) = self.client(identity)?;
-        let unreachable = |cause: String| ClusterError::Unreachable { server: server.clone(), source: io::Error::other(cause) };
+        let unreachable =
+            |cause: String| ClusterError::Unreachable { server: server.clone(), source: io::Error::other(cause) };
         let (content_type, bytes) = body.unwrap_or(("application/json", &[]));
         let request = Request::builder()
             .method(method)
@@ -72,8 +79,10 @@ impl ApiServers {
             let exchange = async {
                 let response = client.send(request).await.map_err(|error| unreachable(innermost(&error)))?;
                 let status = response.status().as_u16();
-                let date = response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
-                let body = response.into_body().collect_bytes().await.map_err(|error| unreachable(innermost(&error)))?;
+                let date =
+                    response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
+                let body =
+                    response.into_body().collect_bytes().await.map_err(|error| unreachable(innermost(&error)))?;
                 Ok(Response { server: server.clone(), status, date, body: body.to_vec() })
             };
             match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {

@@ -40,7 +40,10 @@ mod tests {
                 ObjectRef::new("rbac.authorization.k8s.io/v1", "ClusterRole", "", "x"),
                 "/apis/rbac.authorization.k8s.io/v1/clusterroles/x",
             ),
-            (ObjectRef::new("policy/v1beta1", "PodDisruptionBudget", "a", "b"), "/apis/policy/v1beta1/namespaces/a/poddisruptionbudgets/b"),
+            (
+                ObjectRef::new("policy/v1beta1", "PodDisruptionBudget", "a", "b"),
+                "/apis/policy/v1beta1/namespaces/a/poddisruptionbudgets/b",
+            ),
         ] {
             assert_eq!(object(&reference, None), path);
         }

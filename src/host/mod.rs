@@ -21,7 +21,14 @@ mod units;
 mod scratch;
 
 pub(crate) use linux::Linux;
-pub(crate) use state::{JournalFile, Lock, LockError};
+pub(crate) use state::{JournalFile, Lock};
+
+use kubestrap_phases::world::Content;
+
+/// Keeps what an object of a cluster was, beside the copies of files.
+pub(crate) fn keep(state: &std::path::Path, before: &Content) -> std::io::Result<()> {
+    undo::keep_copy(before.bytes(), &state.join("kept")).map(|_| ()).map_err(std::io::Error::other)
+}
 
 #[cfg(test)]
 mod tests {
@@ -32,7 +39,8 @@ mod tests {
     use kubestrap_phases::world::{Content, Event, Overlay, Progress, World};
 
     use super::scratch::Scratch;
-    use super::{JournalFile, Linux, Lock, LockError};
+    use super::state::LockError;
+    use super::{JournalFile, Linux, Lock};
     use crate::entropy::Real;
     use crate::time::{Interrupt, RealTime};
 

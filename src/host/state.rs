@@ -27,6 +27,15 @@ impl JournalFile {
         Self { path: state.join("journal"), open: RefCell::new(None) }
     }
 
+    /// Removes the state folder with all that is in it: the last act of a reset, after which nothing here is ours.
+    pub(crate) fn forget(&self) -> Result<(), StoreError> {
+        self.open.take();
+        match fs::remove_dir_all(self.path.parent().unwrap_or(&self.path)) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(self.failed(source)),
+            _ => Ok(()),
+        }
+    }
+
     fn failed(&self, source: io::Error) -> StoreError {
         StoreError { path: self.path.display().to_string(), source }
     }

@@ -81,15 +81,21 @@ fn keep(path: &Path, mode: u32, kept: &Path) -> Result<Undo, HostError> {
     let Some(bytes) = files::read(path)? else {
         return Ok(Undo::Remove { path: path.to_owned() });
     };
+    let copy = keep_copy(&bytes, kept)?;
+    Ok(Undo::Restore { path: path.to_owned(), kept: copy, mode })
+}
+
+/// Puts bytes into the folder for copies, under their digest.
+pub(super) fn keep_copy(bytes: &[u8], kept: &Path) -> Result<PathBuf, HostError> {
     if let Some(state) = kept.parent() {
         files::make_folders(state, 0o700)?;
     }
     files::make_folder(kept, 0o700)?;
-    let copy: PathBuf = kept.join(sha256_hex(&bytes));
-    if files::read(&copy)?.as_deref() != Some(&bytes) {
-        files::write(&copy, &bytes, 0o600)?;
+    let copy: PathBuf = kept.join(sha256_hex(bytes));
+    if files::read(&copy)?.as_deref() != Some(bytes) {
+        files::write(&copy, bytes, 0o600)?;
     }
-    Ok(Undo::Restore { path: path.to_owned(), kept: copy, mode })
+    Ok(copy)
 }
 
 #[cfg(test)]

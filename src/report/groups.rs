@@ -86,10 +86,19 @@ impl Groups {
                 None
             }
             Event::Warning(problem) => {
-                let warning = (problem.id.clone(), problem.to_string(), problem.fixes.first().cloned().unwrap_or_default());
+                let warning =
+                    (problem.id.clone(), problem.to_string(), problem.fixes.first().cloned().unwrap_or_default());
                 match &mut self.open {
                     Some(open) => open.warnings.push(warning),
-                    None => return Some(Line { mark: Mark::Failed, name: warning.0, text: warning.1, took: None, warnings: Vec::new() }),
+                    None => {
+                        return Some(Line {
+                            mark: Mark::Failed,
+                            name: warning.0,
+                            text: warning.1,
+                            took: None,
+                            warnings: Vec::new(),
+                        });
+                    }
                 }
                 None
             }

@@ -20,7 +20,9 @@ impl Json {
 
     pub(super) fn event(&self, event: Event<'_>) {
         let value = match event {
-            Event::WorkflowStarted { name, subject } => json!({"event": "started", "command": name, "subject": subject}),
+            Event::WorkflowStarted { name, subject } => {
+                json!({"event": "started", "command": name, "subject": subject})
+            }
             Event::PhaseStarted { path, .. } => {
                 *self.phase_started.borrow_mut() = Instant::now();
                 json!({"event": "phase-started", "phase": path})

@@ -9,6 +9,7 @@ mod json;
 mod plain;
 mod problem;
 
+use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
 
 use kubestrap_phases::problem::Problem;
@@ -26,6 +27,8 @@ pub(crate) enum Output {
 /// One of the ways to speak.
 pub(crate) struct Report {
     way: Way,
+    /// Results wait for the end, so that they stand last.
+    results: RefCell<Vec<String>>,
 }
 
 enum Way {
@@ -42,7 +45,7 @@ impl Report {
             Output::Text if plain || !std::io::stderr().is_terminal() => Way::Plain(plain::Plain::new()),
             Output::Text => Way::Bars(bars::Bars::new()),
         };
-        Self { way }
+        Self { way, results: RefCell::default() }
     }
 
     /// Tells the problem that ends the run.
@@ -53,19 +56,25 @@ impl Report {
                 bars.pause();
                 say(&problem::text(problem, problem::Paint::of_terminal()));
             }
-            Way::Plain(_) => say(&problem::text(problem, problem::Paint::None)),
+            Way::Plain(plain) => {
+                plain.pause();
+                say(&problem::text(problem, problem::Paint::None));
+            }
         }
     }
 
-    /// Says something when the run is over.
-    pub(crate) fn closing(&self, text: &str) {
+    /// Says the closing words, then gives the results.
+    pub(crate) fn end(&self, closing: &str) {
         match &self.way {
-            Way::Json(_) => {}
-            Way::Bars(bars) => {
-                bars.pause();
-                say(text);
-            }
-            Way::Plain(_) => say(text),
+            Way::Json(_) => return,
+            Way::Bars(bars) => bars.pause(),
+            Way::Plain(plain) => plain.pause(),
+        }
+        if !closing.is_empty() {
+            say(closing);
+        }
+        for text in self.results.take() {
+            result(&text);
         }
     }
 }
@@ -73,11 +82,7 @@ impl Report {
 impl Progress for Report {
     fn event(&self, event: Event<'_>) {
         if let (Event::Result(text), Way::Bars(_) | Way::Plain(_)) = (event, &self.way) {
-            if let Way::Bars(bars) = &self.way {
-                bars.pause();
-            }
-            result(text);
-            return;
+            self.results.borrow_mut().push(text.to_owned());
         }
         match &self.way {
             Way::Bars(bars) => bars.event(event),

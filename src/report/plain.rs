@@ -21,6 +21,13 @@ impl Plain {
         Self { groups: RefCell::default(), wait_told: Cell::new(None) }
     }
 
+    /// Ends the line that is open.
+    pub(super) fn pause(&self) {
+        if let Some(line) = self.groups.borrow_mut().finish() {
+            tell(&line);
+        }
+    }
+
     pub(super) fn event(&self, event: Event<'_>) {
         match event {
             Event::WorkflowStarted { name, subject } => say(&format!("kubestrap {name} · {subject}")),
@@ -35,14 +42,6 @@ impl Plain {
             _ => {}
         }
         if let Some(line) = self.groups.borrow_mut().take(event) {
-            tell(&line);
-        }
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        if let Some(line) = self.groups.borrow_mut().finish() {
             tell(&line);
         }
     }

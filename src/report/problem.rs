@@ -61,12 +61,13 @@ mod tests {
 
     #[test]
     fn a_problem_reads_from_what_to_id() {
-        let problem = Problem::new("artifact-missing", "certs/apiserver needs the key of the Kubernetes CA, and it is not there")
-            .at("/etc/kubernetes/pki/ca.key")
-            .why("the phase certs/ca has not run on this node")
-            .fix("kubestrap init phase certs ca")
-            .fix("or copy ca.key from another node")
-            .with_findings(vec![Problem::new("Swap", "swap is on").why("the kubelet refuses").fix("swapoff -a")]);
+        let problem =
+            Problem::new("artifact-missing", "certs/apiserver needs the key of the Kubernetes CA, and it is not there")
+                .at("/etc/kubernetes/pki/ca.key")
+                .why("the phase certs/ca has not run on this node")
+                .fix("kubestrap init phase certs ca")
+                .fix("or copy ca.key from another node")
+                .with_findings(vec![Problem::new("Swap", "swap is on").why("the kubelet refuses").fix("swapoff -a")]);
         let expected = "
 error: certs/apiserver needs the key of the Kubernetes CA, and it is not there
   ✗ Swap: swap is on

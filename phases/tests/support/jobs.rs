@@ -141,7 +141,7 @@ fn default_cluster(release: Release) -> ClusterConfig {
     }
 }
 
-fn node(name: &str) -> NodeConfig {
+pub(crate) fn node(name: &str) -> NodeConfig {
     NodeConfig {
         name: NodeName::parse(name).unwrap(),
         host_name: name.to_owned(),
