@@ -257,6 +257,11 @@ impl Release {
         self.minor() <= 21
     }
 
+    /// How many minor releases older than the control plane a kubelet may be.
+    pub fn oldest_kubelet_distance(&self) -> u32 {
+        if self.minor() >= 28 { 3 } else { 2 }
+    }
+
     /// Whether static Pods run under the runtime's default seccomp profile.
     pub fn static_pods_have_seccomp(&self) -> bool {
         self.minor() >= 22
@@ -362,4 +367,121 @@ pub struct ProbePaths {
     pub readiness: Option<&'static str>,
     /// Holds back the others until it has succeeded once.
     pub startup: &'static str,
+}
+
+/// What the kubelet is told, and how.
+impl Release {
+    /// Whether the kubelet can run containers through docker by itself, and has to be told when it should not.
+    pub fn kubelet_knows_docker(&self) -> bool {
+        self.minor() <= 23
+    }
+
+    /// Whether the kubelet is told `--container-runtime=remote`:
+    /// <https://github.com/kubernetes/kubernetes/pull/112000>.
+    pub fn kubelet_has_runtime_flag(&self) -> bool {
+        self.minor() <= 25
+    }
+
+    /// Whether the kubelet is told which image is the sandbox's, so that it does not collect it. Up to 1.20 only where it
+    /// runs docker; the first release of the range is 1.21 or 1.22 `[?]`.
+    pub fn kubelet_has_pause_flag(&self) -> bool {
+        (21..=34).contains(&self.minor())
+    }
+
+    /// Whether a flag that the user sets more than once is kept more than once.
+    pub fn has_argument_lists(&self) -> bool {
+        self.minor() >= 31
+    }
+
+    /// Whether the user's flags stand behind the defaults in the given order, instead of all being sorted.
+    pub fn keeps_argument_order(&self) -> bool {
+        self.minor() >= 36
+    }
+
+    /// Whether each node finds out by itself which resolv.conf its kubelet uses.
+    pub fn finds_resolv_conf_on_node(&self) -> bool {
+        self.minor() >= 31
+    }
+
+    /// Whether `kubelet-finalize` has the phase `experimental-cert-rotation`.
+    pub fn has_experimental_cert_rotation(&self) -> bool {
+        self.minor() <= 31
+    }
+
+    /// Whether `kubelet-finalize` has the phase `enable-client-cert-rotation`.
+    pub fn has_client_cert_rotation(&self) -> bool {
+        self.minor() >= 31
+    }
+
+    /// A CRI socket as this release writes it.
+    pub fn cri_socket_text(&self, socket: &str) -> String {
+        if self.cri_socket_is_url() && socket.starts_with('/') { format!("unix://{socket}") } else { socket.to_owned() }
+    }
+}
+
+impl ClusterConfig {
+    /// Whether the CRI socket stands in `instance-config.yaml`: by the release, or by the gate `NodeLocalCRISocket`, which
+    /// exists from 1.32 on and is obeyed even where it is said to be locked.
+    pub fn keeps_cri_socket_on_node(&self) -> bool {
+        match self.feature_gates.get("NodeLocalCRISocket") {
+            Some(&gate) if self.release.minor() >= 32 => gate,
+            _ => self.release.has_node_local_cri(),
+        }
+    }
+}
+
+/// What the objects of the cluster look like.
+impl Release {
+    /// Whether the API server's client certificate is bound by its name to the right to talk to kubelets.
+    pub fn has_kubelet_client_binding(&self) -> bool {
+        (self.minor(), self.patch()) >= (36, 1)
+    }
+
+    /// Whether kube-proxy tolerates `CriticalAddonsOnly` besides everything:
+    /// <https://github.com/kubernetes/kubernetes/pull/101966>.
+    pub fn proxy_tolerates_addons_only(&self) -> bool {
+        self.minor() <= 21
+    }
+
+    /// Whether CoreDNS reads EndpointSlices: <https://github.com/kubernetes/kubernetes/pull/101955>.
+    pub fn coredns_reads_slices(&self) -> bool {
+        self.minor() >= 22
+    }
+
+    /// Whether CoreDNS may get Nodes: <https://github.com/kubernetes/kubernetes/pull/117521>.
+    pub fn coredns_reads_nodes(&self) -> bool {
+        self.minor() <= 27
+    }
+
+    /// Whether the Pods of CoreDNS avoid each other: <https://github.com/kubernetes/kubernetes/pull/110593>.
+    pub fn coredns_spreads(&self) -> bool {
+        self.minor() >= 25
+    }
+
+    /// Whether CoreDNS tolerates the old taint of the control plane.
+    pub fn coredns_tolerates_master(&self) -> bool {
+        self.minor() <= 25
+    }
+
+    /// The capabilities that CoreDNS drops, in the letters used: <https://github.com/kubernetes/kubernetes/pull/121384>.
+    pub fn coredns_dropped_capability(&self) -> &'static str {
+        if self.minor() >= 29 { "ALL" } else { "all" }
+    }
+
+    /// Whether CoreDNS caches answers about the cluster's own domain:
+    /// <https://github.com/kubernetes/kubernetes/pull/128359>.
+    pub fn coredns_caches_cluster_domain(&self) -> bool {
+        self.minor() <= 31
+    }
+
+    /// Whether the ports of CoreDNS's probes have names: <https://github.com/kubernetes/kubernetes/pull/131587>.
+    pub fn coredns_names_probe_ports(&self) -> bool {
+        self.minor() >= 34
+    }
+
+    /// Label `kubernetes.io/name` of the Service `kube-dns`. Renamed when kube-dns itself was dropped, in 1.21 or 1.22
+    /// `[?]`.
+    pub fn dns_service_label(&self) -> &'static str {
+        if self.minor() >= 22 { "CoreDNS" } else { "KubeDNS" }
+    }
 }
