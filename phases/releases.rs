@@ -63,7 +63,11 @@ impl Image {
                     Etcd::Local(local) => (local.image_repository.as_deref(), local.image_tag.as_deref()),
                     Etcd::External(_) => (None, None),
                 };
-                format!("{}/etcd:{}", own_repository.unwrap_or(repository), own_tag.unwrap_or(release.etcd_tag()))
+                format!(
+                    "{}/etcd:{}",
+                    own_repository.unwrap_or(repository),
+                    own_tag.unwrap_or_else(|| release.etcd_tag())
+                )
             }
             Self::CoreDns => coredns_reference(&cluster.dns, repository, release),
         }
@@ -73,7 +77,7 @@ impl Image {
 /// With the default registry, CoreDNS lies one level deeper from 1.21 on.
 fn coredns_reference(dns: &Dns, repository: &str, release: &Release) -> String {
     let repository = dns.image_repository.as_deref().unwrap_or(repository);
-    let tag = dns.image_tag.as_deref().unwrap_or(release.coredns_tag());
+    let tag = dns.image_tag.as_deref().unwrap_or_else(|| release.coredns_tag());
     let deeper = if release.minor() >= 21 && repository == release.image_repository() { "coredns/" } else { "" };
     format!("{repository}/{deeper}coredns:{tag}")
 }

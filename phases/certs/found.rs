@@ -76,7 +76,7 @@ impl CaPair {
             if self.certificates.iter().any(|ca| current.is_signed_by(ca)) {
                 return true;
             }
-            match intermediates.iter().find(|candidate| current.is_signed_by(candidate)) {
+            match intermediates.iter().find(|candidate| candidate.is_ca && current.is_signed_by(candidate)) {
                 Some(next) => current = next,
                 None => return false,
             }
