@@ -29,22 +29,25 @@ pub fn administrator(job: &Init, world: &World<'_>) -> Result<Identity, Problem>
         return Ok(admin);
     }
     let binding: ClusterRoleBinding = objects::template(BINDING);
-    let reference = ObjectRef::new(ClusterRoleBinding::API_VERSION, ClusterRoleBinding::KIND, "", "kubeadm:cluster-admins");
-    let admin_may = objects::insist(world, "the API server to answer", || {
-        match world.cluster().get(&admin, &reference) {
+    let reference =
+        ObjectRef::new(ClusterRoleBinding::API_VERSION, ClusterRoleBinding::KIND, "", "kubeadm:cluster-admins");
+    let admin_may =
+        objects::insist(world, "the API server to answer", || match world.cluster().get(&admin, &reference) {
             Ok(Some(_)) => Ok(true),
             Ok(None) => objects::put(world, &admin, &binding).map(|_| true),
             Err(error) if error.status() == Some(403) => Ok(false),
             Err(error) => Err(error.into()),
-        }
-    })?;
+        })?;
     if !admin_may {
         let super_admin = layout.kubeconfig("super-admin.conf");
         if world.host().stat(&super_admin)?.is_none() {
-            return Err(Problem::new("super-admin-missing", "admin.conf has no rights, and nobody is there to give them")
-                .at(super_admin.display().to_string())
-                .why("the ClusterRoleBinding kubeadm:cluster-admins is made with super-admin.conf, which is not there")
-                .fix("kubestrap init phase kubeconfig super-admin"));
+            return Err(Problem::new(
+                "super-admin-missing",
+                "admin.conf has no rights, and nobody is there to give them",
+            )
+            .at(super_admin.display().to_string())
+            .why("the ClusterRoleBinding kubeadm:cluster-admins is made with super-admin.conf, which is not there")
+            .fix("kubestrap init phase kubeconfig super-admin"));
         }
         objects::put(world, &Identity::Kubeconfig(super_admin), &binding)?;
         wait_until_seen(world, &admin, &reference)?;

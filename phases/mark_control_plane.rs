@@ -66,7 +66,8 @@ fn missing(release: &Release, node: &NodeConfig, found: &Value) -> Option<Value>
 
 /// The taints that the configuration asks for, else those of a control-plane node.
 fn taints(release: &Release, node: &NodeConfig) -> Vec<Value> {
-    let default = || release.control_plane_taints().iter().map(|key| json!({"key": key, "effect": "NoSchedule"})).collect();
+    let default =
+        || release.control_plane_taints().iter().map(|key| json!({"key": key, "effect": "NoSchedule"})).collect();
     node.taints.clone().unwrap_or_else(default)
 }
 
@@ -83,10 +84,17 @@ mod tests {
     #[test]
     fn labels_and_taints_are_those_of_the_release() {
         for (release, labels, taint) in [
-            (V1_20, vec!["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"], "node-role.kubernetes.io/master"),
+            (
+                V1_20,
+                vec!["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"],
+                "node-role.kubernetes.io/master",
+            ),
             (
                 V1_36,
-                vec!["node-role.kubernetes.io/control-plane", "node.kubernetes.io/exclude-from-external-load-balancers"],
+                vec![
+                    "node-role.kubernetes.io/control-plane",
+                    "node.kubernetes.io/exclude-from-external-load-balancers",
+                ],
                 "node-role.kubernetes.io/control-plane",
             ),
         ] {
@@ -101,7 +109,8 @@ mod tests {
     #[test]
     fn taints_of_others_are_kept_after_ours() {
         let mut job = default_init(V1_20);
-        let foreign = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule", "timeAdded": "2026-01-02T03:04:05Z"});
+        let foreign =
+            json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule", "timeAdded": "2026-01-02T03:04:05Z"});
         let node = json!({"spec": {"taints": [foreign]}});
         let patch = missing(&V1_20, &job.node, &node).unwrap();
         assert_eq!(

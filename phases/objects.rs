@@ -110,13 +110,12 @@ pub fn registered_node(world: &World<'_>, identity: &Identity, name: &NodeName) 
     };
     match world.time().wait(&wait, &mut probe) {
         Ok(()) => Ok(node),
-        Err(error @ WaitError::TimeUp { .. }) => {
-            Err(error.into_problem("node-not-registered", &format!("the kubelet has to register {reference}"))
-                .at(reference.to_string())
-                .why("the kubelet does not run, cannot reach the API server, or registers another name")
-                .fix("see what it says: journalctl -u kubelet -n 50 --no-pager")
-                .fix("see which Nodes there are: kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes"))
-        }
+        Err(error @ WaitError::TimeUp { .. }) => Err(error
+            .into_problem("node-not-registered", &format!("the kubelet has to register {reference}"))
+            .at(reference.to_string())
+            .why("the kubelet does not run, cannot reach the API server, or registers another name")
+            .fix("see what it says: journalctl -u kubelet -n 50 --no-pager")
+            .fix("see which Nodes there are: kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes")),
         Err(error) => Err(error.into_problem("node-not-registered", &what)),
     }
 }
@@ -178,13 +177,7 @@ fn may_pass(problem: &Problem) -> bool {
     problem.id == "api-unreachable" || problem.id == "api-refused"
 }
 
-fn send(
-    world: &World<'_>,
-    identity: &Identity,
-    object: ObjectRef,
-    verb: Verb,
-    body: &Value,
-) -> Result<(), Problem> {
+fn send(world: &World<'_>, identity: &Identity, object: ObjectRef, verb: Verb, body: &Value) -> Result<(), Problem> {
     let body = Content::new(body.to_string());
     world.change(&Change::Object(ObjectChange { identity: identity.clone(), object, verb, body }))
 }

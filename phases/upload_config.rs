@@ -110,11 +110,7 @@ fn with_member(found: Option<&String>, ours: String) -> String {
 ///
 /// # Errors
 /// When the API server cannot be asked or refuses.
-pub fn upload_kubelet_config(
-    cluster: &ClusterConfig,
-    world: &World<'_>,
-    identity: &Identity,
-) -> Result<(), Problem> {
+pub fn upload_kubelet_config(cluster: &ClusterConfig, world: &World<'_>, identity: &Identity) -> Result<(), Problem> {
     objects::put(world, identity, &kubelet_config_map(cluster))?;
     let (role, binding) = kubelet_config_rbac(&cluster.release.kubelet_config_map());
     objects::put(world, identity, &role)?;

@@ -146,7 +146,8 @@ fn take_back_what_came_later(pod: &mut PodSpec, release: &Release) {
         if !release.coredns_names_probe_ports() {
             number_probe_ports(container);
         }
-        if let Some(capabilities) = container.security_context.as_mut().and_then(|context| context.capabilities.as_mut())
+        if let Some(capabilities) =
+            container.security_context.as_mut().and_then(|context| context.capabilities.as_mut())
         {
             capabilities.drop = Some(vec![release.coredns_dropped_capability().to_owned()]);
         }

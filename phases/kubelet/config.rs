@@ -26,7 +26,8 @@ pub fn files(
     resolv_conf: Option<&str>,
 ) -> Vec<KubeletFile> {
     let layout = &node.layout;
-    let mut files = vec![KubeletFile { path: layout.kubelet_flags(), text: flags_text(cluster, node, taints_as_flags) }];
+    let mut files =
+        vec![KubeletFile { path: layout.kubelet_flags(), text: flags_text(cluster, node, taints_as_flags) }];
     let mut config = cluster.kubelet.clone();
     if cluster.release.finds_resolv_conf_on_node()
         && let Some(resolv_conf) = resolv_conf
@@ -128,7 +129,6 @@ pub fn client_certificate(node: &NodeConfig) -> PathBuf {
         _ => default,
     }
 }
-
 
 #[cfg(test)]
 #[path = "config_tests.rs"]

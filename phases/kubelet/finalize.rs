@@ -1,8 +1,8 @@
 //! Phases `kubelet-finalize/*`: kubelet.conf names the certificate that the kubelet renews by itself.
 //!
-//! Edits kubelet.conf once the kubelet has stored its client certificate. Does not restart the kubelet, as kubeadm does:
-//! the running kubelet has put the certificate of kubelet.conf under its own management at its start, with
-//! `rotateCertificates`, and uses the stored one from then on. The file matters to the next start and to other readers.
+//! Edits kubelet.conf once the kubelet has stored its client certificate. kubeadm restarts the kubelet then; there is no
+//! need: with `rotateCertificates` the running kubelet has put the certificate of kubelet.conf under its own management at
+//! its start and uses the stored one from then on. The file matters to its next start and to other readers.
 
 use serde_json::{Value, json};
 
@@ -19,8 +19,14 @@ impl Step<Init> {
         name: "kubelet-finalize",
         about: "let kubelet.conf name the certificate that the kubelet renews",
         steps: &[
-            Self::Phase(&CertRotation { name: "experimental-cert-rotation", exists: Release::has_experimental_cert_rotation }),
-            Self::Phase(&CertRotation { name: "enable-client-cert-rotation", exists: Release::has_client_cert_rotation }),
+            Self::Phase(&CertRotation {
+                name: "experimental-cert-rotation",
+                exists: Release::has_experimental_cert_rotation,
+            }),
+            Self::Phase(&CertRotation {
+                name: "enable-client-cert-rotation",
+                exists: Release::has_client_cert_rotation,
+            }),
         ],
     };
 }

@@ -256,9 +256,8 @@ fn job(golden: &Golden) -> Init {
 /// The configuration of a component, out of the ConfigMap that carries it.
 fn component(golden: &Golden, map: &str, key: &str) -> Map<String, Value> {
     let objects = golden.objects.iter().map(|text| yaml::parse::<Value>(text).unwrap());
-    let is_map = |object: &Value| {
-        object["kind"] == "ConfigMap" && object["metadata"]["name"].as_str().unwrap().starts_with(map)
-    };
+    let is_map =
+        |object: &Value| object["kind"] == "ConfigMap" && object["metadata"]["name"].as_str().unwrap().starts_with(map);
     let found = objects.into_iter().find(is_map).unwrap();
     yaml::parse(found["data"][key].as_str().unwrap()).unwrap()
 }
