@@ -209,6 +209,11 @@ impl Release {
         self.minor() >= 29
     }
 
+    /// Whether a leaf certificate becomes valid when its CA did, rather than five minutes before it is made.
+    pub fn leaf_starts_with_its_ca(&self) -> bool {
+        self.minor() <= 30
+    }
+
     /// Whether leaf certificates carry basic constraints.
     pub fn leaf_has_basic_constraints(&self) -> bool {
         self.minor() >= 29
@@ -251,6 +256,117 @@ impl Release {
     pub fn swap_is_an_error(&self) -> bool {
         self.minor() <= 21
     }
+
+    /// How many minor releases older than the control plane a kubelet may be.
+    pub fn oldest_kubelet_distance(&self) -> u32 {
+        if self.minor() >= 28 { 3 } else { 2 }
+    }
+
+    /// Whether static Pods run under the runtime's default seccomp profile.
+    pub fn static_pods_have_seccomp(&self) -> bool {
+        self.minor() >= 22
+    }
+
+    /// Whether static Pods carry the number of their priority class as well. First release `[?]`.
+    pub fn static_pods_have_priority(&self) -> bool {
+        self.minor() >= 27
+    }
+
+    /// Whether static Pods name the port of their probes.
+    pub fn probes_use_named_port(&self) -> bool {
+        self.minor() >= 34
+    }
+
+    /// Whether the insecure ports still exist and have to be closed by flag: `insecure-port` of kube-apiserver.
+    pub fn api_server_has_insecure_port(&self) -> bool {
+        self.minor() <= 21
+    }
+
+    /// Whether kube-controller-manager and kube-scheduler have an insecure port to be closed by flag. Last release `[?]`.
+    pub fn components_have_insecure_port(&self) -> bool {
+        self.minor() <= 22
+    }
+
+    /// Whether the gate IPv6DualStack still exists and is handed on to the components.
+    pub fn has_dual_stack_gate(&self) -> bool {
+        self.minor() <= 23
+    }
+
+    /// Whether kube-controller-manager mounts the folder of flex volume drivers.
+    pub fn mounts_flex_volumes(&self) -> bool {
+        self.minor() <= 35
+    }
+
+    /// Paths of kube-scheduler's liveness, readiness and startup probes.
+    pub fn scheduler_probes(&self) -> ProbePaths {
+        match self.minor() {
+            ..=31 => ProbePaths { liveness: "/healthz", readiness: None, startup: "/healthz" },
+            _ => ProbePaths { liveness: "/livez", readiness: Some("/readyz"), startup: "/livez" },
+        }
+    }
+
+    /// Paths of etcd's liveness, readiness and startup probes.
+    pub fn etcd_probes(&self) -> ProbePaths {
+        match self.minor() {
+            ..=24 => ProbePaths { liveness: "/health", readiness: None, startup: "/health" },
+            25..=30 => ProbePaths {
+                liveness: "/health?exclude=NOSPACE&serializable=true",
+                readiness: None,
+                startup: "/health?serializable=false",
+            },
+            _ => ProbePaths { liveness: "/livez", readiness: Some("/readyz"), startup: "/readyz" },
+        }
+    }
+
+    /// Whether etcd asks for ephemeral storage, which made kubelets refuse it now and then. Last release `[?]`.
+    pub fn etcd_requests_storage(&self) -> bool {
+        self.minor() <= 21
+    }
+
+    /// Flags of etcd that differ between releases, for the image tag that will run.
+    pub fn etcd_flags(&self, image_tag: &str) -> &'static [(&'static str, &'static str)] {
+        const CORRUPT: (&str, &str) = ("experimental-initial-corrupt-check", "true");
+        const NOTIFY: (&str, &str) = ("experimental-watch-progress-notify-interval", "5s");
+        const SINCE_3_6: &[(&str, &str)] =
+            &[("feature-gates", "InitialCorruptCheck=true"), ("watch-progress-notify-interval", "5s")];
+        match self.minor() {
+            ..=23 => &[],
+            24..=27 => &[CORRUPT],
+            34..=35 if is_etcd_3_6(image_tag) => SINCE_3_6,
+            28..=35 => &[CORRUPT, NOTIFY],
+            _ => SINCE_3_6,
+        }
+    }
+
+    /// Whether flags given by the user come last, in their order, rather than sorted among the others.
+    pub fn user_flags_come_last(&self) -> bool {
+        self.minor() >= 36
+    }
+
+    /// Whether environment variables are sorted by name, those of the user merged with the proxy settings.
+    pub fn sorts_environment(&self) -> bool {
+        self.minor() >= 31
+    }
+}
+
+/// Whether an image tag of etcd is of 3.6 or newer; tags that cannot be read are taken for new ones.
+fn is_etcd_3_6(tag: &str) -> bool {
+    let mut numbers = tag.trim_start_matches('v').split(['.', '-']).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (3, 6),
+        _ => true,
+    }
+}
+
+/// Paths that the kubelet asks to see whether a static Pod is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbePaths {
+    /// Restarts the container when it fails.
+    pub liveness: &'static str,
+    /// Whether it takes requests.
+    pub readiness: Option<&'static str>,
+    /// Holds back the others until it has succeeded once.
+    pub startup: &'static str,
 }
 
 /// What the kubelet is told, and how.

@@ -3,18 +3,22 @@
 //! Split by who owns the truth: `ClusterConfig` belongs to the cluster, `NodeConfig` to this machine, the rest of a job
 //! to one run. Files, flags and ConfigMaps become a `Draft`; `resolve` turns it into a job, or all problems at once.
 
-mod encode_stub;
+pub mod draft;
+mod flags;
 mod job;
 mod layout;
-
+mod resolve;
 mod types;
+pub mod wire;
 
-pub use encode_stub::{encode_cluster_config, encode_cluster_status};
+pub use flags::{InitFlags, JoinFlags, ResetFlags};
 pub use job::{
     Discovered, InCluster, Init, JoinControlPlane, JoinWorker, OnControlPlane, OnNode, RemoveNode, Reset, TokenSpec,
 };
 pub use layout::Layout;
+pub use resolve::{JoinRequest, cluster_from_config_maps, resolve_init, resolve_join, resolve_reset};
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
+pub use wire::{encode_cluster_config, encode_cluster_status};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,0 +1,1 @@
+//! Draft: what was said so far, each value with its origin.

@@ -1,0 +1,98 @@
+//! What the command line can say about configuration, one struct per command.
+//!
+//! The values are as typed; `Draft` keeps them with the name of their flag, over what the file says.
+
+use std::path::PathBuf;
+
+/// Flags of `init`.
+#[derive(Debug, Clone, Default)]
+pub struct InitFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--apiserver-advertise-address`.
+    pub apiserver_advertise_address: Option<String>,
+    /// `--apiserver-bind-port`.
+    pub apiserver_bind_port: Option<u16>,
+    /// `--apiserver-cert-extra-sans`.
+    pub apiserver_cert_extra_sans: Vec<String>,
+    /// `--cert-dir`.
+    pub cert_dir: Option<String>,
+    /// `--certificate-key`.
+    pub certificate_key: Option<String>,
+    /// `--control-plane-endpoint`.
+    pub control_plane_endpoint: Option<String>,
+    /// `--cri-socket`.
+    pub cri_socket: Option<String>,
+    /// `--feature-gates`, as `Name=true,Other=false`.
+    pub feature_gates: Option<String>,
+    /// `--ignore-preflight-errors`.
+    pub ignore_preflight_errors: Vec<String>,
+    /// `--image-repository`.
+    pub image_repository: Option<String>,
+    /// `--kubernetes-version`.
+    pub kubernetes_version: Option<String>,
+    /// `--node-name`.
+    pub node_name: Option<String>,
+    /// `--pod-network-cidr`.
+    pub pod_network_cidr: Option<String>,
+    /// `--service-cidr`.
+    pub service_cidr: Option<String>,
+    /// `--service-dns-domain`.
+    pub service_dns_domain: Option<String>,
+    /// `--token`.
+    pub token: Option<String>,
+    /// `--token-ttl`.
+    pub token_ttl: Option<String>,
+    /// `--upload-certs`.
+    pub upload_certs: bool,
+    /// `--skip-token-print`.
+    pub skip_token_print: bool,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Flags of `join`.
+#[derive(Debug, Clone, Default)]
+pub struct JoinFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// The argument: `host:port` of the API server.
+    pub endpoint: Option<String>,
+    /// `--token`: for discovery and TLS bootstrap, where these have none of their own.
+    pub token: Option<String>,
+    /// `--discovery-token`.
+    pub discovery_token: Option<String>,
+    /// `--tls-bootstrap-token`.
+    pub tls_bootstrap_token: Option<String>,
+    /// `--discovery-token-ca-cert-hash`.
+    pub discovery_token_ca_cert_hash: Vec<String>,
+    /// `--discovery-token-unsafe-skip-ca-verification`.
+    pub discovery_token_unsafe_skip_ca_verification: bool,
+    /// `--cri-socket`.
+    pub cri_socket: Option<String>,
+    /// `--node-name`.
+    pub node_name: Option<String>,
+    /// `--ignore-preflight-errors`.
+    pub ignore_preflight_errors: Vec<String>,
+}
+
+/// Flags of `reset`.
+#[derive(Debug, Clone, Default)]
+pub struct ResetFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--cert-dir`.
+    pub cert_dir: Option<String>,
+    /// `--cri-socket`.
+    pub cri_socket: Option<String>,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--ignore-preflight-errors`.
+    pub ignore_preflight_errors: Vec<String>,
+    /// `--force`: do not ask before anything is removed.
+    pub force: bool,
+    /// `--skip-drain`.
+    pub skip_drain: bool,
+    /// `--drain-timeout`, as Go writes durations.
+    pub drain_timeout: Option<String>,
+}
