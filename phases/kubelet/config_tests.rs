@@ -113,17 +113,17 @@ fn taints_are_flags_where_nobody_else_sets_them() {
 fn flags_of_the_user_replace_ours_in_the_order_of_the_release() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     for (minor, expected) in [
-        (20, "container-runtime=remote container-runtime-endpoint=/x hostname-override=n1 v=5"),
+        (20, "container-runtime=remote container-runtime-endpoint=/x hostname-override=n1 v=4"),
         (
             33,
-            "container-runtime-endpoint=/x hostname-override=n1 pod-infra-container-image=registry.k8s.io/pause:3.10 v=4 v=5",
+            "container-runtime-endpoint=/x hostname-override=n1 pod-infra-container-image=registry.k8s.io/pause:3.10 v=4",
         ),
-        (36, "hostname-override=n1 v=4 container-runtime-endpoint=/x v=5"),
+        (36, "hostname-override=n1 v=4 container-runtime-endpoint=/x"),
     ] {
         let mut job = default_init(Release::new(minor, 0));
         job.node.name = NodeName::parse("n1").unwrap();
         job.node.host_name = "vm".to_owned();
-        job.node.kubelet_extra_args = vec![pair("v", "4"), pair("container-runtime-endpoint", "/x"), pair("v", "5")];
+        job.node.kubelet_extra_args = vec![pair("v", "4"), pair("container-runtime-endpoint", "/x")];
         let made: Vec<String> =
             flags(&job.cluster, &job.node, false).iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(made.join(" "), expected, "1.{minor}");
