@@ -37,7 +37,8 @@ impl Phase<Init> for BootstrapTokens {
         let admin = administrator(job, world)?;
         for token in &job.tokens {
             put_token(token, world, &admin)?;
-            let until = token.expires.map_or("for ever".to_owned(), |at| format!("until {}", Clock(at).rfc3339()));
+            let until =
+                token.expires.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", Clock(at).rfc3339()));
             world.note(&format!("token {}, {until}", token.token.id()));
         }
         allow_bootstrap(&job.cluster.release, world, &admin)?;
