@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{
-    BootstrapToken, CaPin, ClusterConfig, HostPort, Init, InitFlags, JoinFlags, NodeConfig, Reset, ResetFlags,
-};
+use super::{BootstrapToken, CaPin, ClusterConfig, HostPort, Init, InitFlags, JoinFlags, NodeConfig, Reset, ResetFlags};
 use crate::problem::Problem;
 use crate::world::{Clock, Entropy, Host};
 
