@@ -392,16 +392,6 @@ impl Release {
         (21..=34).contains(&self.minor())
     }
 
-    /// Whether a flag that the user sets more than once is kept more than once.
-    pub fn has_argument_lists(&self) -> bool {
-        self.minor() >= 31
-    }
-
-    /// Whether the user's flags stand behind the defaults in the given order, instead of all being sorted.
-    pub fn keeps_argument_order(&self) -> bool {
-        self.minor() >= 36
-    }
-
     /// Whether each node finds out by itself which resolv.conf its kubelet uses.
     pub fn finds_resolv_conf_on_node(&self) -> bool {
         self.minor() >= 31

@@ -15,7 +15,7 @@ use crate::cluster_admins::administrator;
 use crate::config::Init;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
-use crate::world::World;
+use crate::world::{Clock, World};
 
 /// Phase `bootstrap-token`.
 pub struct BootstrapTokens;
@@ -37,6 +37,9 @@ impl Phase<Init> for BootstrapTokens {
         let admin = administrator(job, world)?;
         for token in &job.tokens {
             put_token(token, world, &admin)?;
+            let until =
+                token.expires.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", Clock(at).rfc3339()));
+            world.note(&format!("token {}, {until}", token.token.id()));
         }
         allow_bootstrap(&job.cluster.release, world, &admin)?;
         put_cluster_info(job, world, &admin)

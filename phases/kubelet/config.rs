@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::config::{ClusterConfig, NodeConfig};
+use crate::control_plane::pod::merge_flags;
 use crate::releases::Image;
 use crate::yaml;
 
@@ -58,7 +59,6 @@ fn flags_text(cluster: &ClusterConfig, node: &NodeConfig, taints_as_flags: bool)
 /// The kubelet's flags: ours, and the user's in their place.
 pub fn flags(cluster: &ClusterConfig, node: &NodeConfig, taints_as_flags: bool) -> Vec<(String, String)> {
     let release = &cluster.release;
-    let extra = &node.kubelet_extra_args;
     let mut ours: Vec<(&str, String)> = Vec::new();
     let is_docker = release.kubelet_knows_docker() && node.cri_socket.ends_with("/dockershim.sock");
     if is_docker {
@@ -79,21 +79,8 @@ pub fn flags(cluster: &ClusterConfig, node: &NodeConfig, taints_as_flags: bool) 
     if node.name.as_str() != node.host_name {
         ours.push(("hostname-override", node.name.to_string()));
     }
-    // A flag that the user sets replaces ours.
-    ours.retain(|(name, _)| !extra.iter().any(|(theirs, _)| theirs == name));
-    ours.sort();
-    let mut all: Vec<(String, String)> = ours.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    if release.has_argument_lists() {
-        all.extend(extra.iter().cloned());
-    } else {
-        // Where flags are a map, the last one of a name counts.
-        let last: std::collections::BTreeMap<_, _> = extra.iter().cloned().collect();
-        all.extend(last);
-    }
-    if !release.keeps_argument_order() {
-        all.sort();
-    }
-    all
+    let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    merge_flags(ours, &node.kubelet_extra_args, release)
 }
 
 /// `key=value:effect`, or `key:effect` without a value.

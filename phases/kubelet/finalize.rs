@@ -1,8 +1,8 @@
 //! Phases `kubelet-finalize/*`: kubelet.conf names the certificate that the kubelet renews by itself.
 //!
-//! Edits kubelet.conf once the kubelet has stored its client certificate. Does not restart the kubelet, as kubeadm does:
-//! the running kubelet has put the certificate of kubelet.conf under its own management at its start, with
-//! `rotateCertificates`, and uses the stored one from then on. The file matters to the next start and to other readers.
+//! Edits kubelet.conf once the kubelet has stored its client certificate. kubeadm restarts the kubelet then; there is no
+//! need: with `rotateCertificates` the running kubelet has put the certificate of kubelet.conf under its own management at
+//! its start and uses the stored one from then on. The file matters to its next start and to other readers.
 
 use serde_json::{Value, json};
 

@@ -103,7 +103,7 @@ fn kubelet_unit(world: &World<'_>) -> Result<UnitState, Problem> {
         .at(UNIT)
         .why("the init system knows no unit of this name: the kubelet is not installed, or only its binary is")
         .fix("install the package: apt-get install kubelet, or dnf install kubelet")
-        .fix("or, with /usr/bin/kubelet in place, write /etc/systemd/system/kubelet.service, then: systemctl daemon-reload"))
+        .fix("or, where it is installed: systemctl daemon-reload && systemctl cat kubelet"))
 }
 
 /// A kubelet without configuration fails and is started again and again: it is between two starts then.
