@@ -20,22 +20,26 @@ pub struct KnownCluster {
 /// # Errors
 /// When the file is not there, is no kubeconfig, or names no CA.
 pub fn cluster_of(host: &dyn Host, path: &Path) -> Result<KnownCluster, Problem> {
-    let unusable = |why: &str| {
+    let unusable = |why: String| {
         Problem::new("kubeconfig-unusable", "cannot tell where the cluster is")
             .at(path.display().to_string())
             .why(why)
             .fix("kubestrap init phase kubeconfig admin")
     };
-    let bytes = host.read(path)?.ok_or_else(|| unusable("there is no such kubeconfig"))?;
+    let bytes = host.read(path)?.ok_or_else(|| unusable("there is no such kubeconfig".to_owned()))?;
     let found = parse(&String::from_utf8_lossy(&bytes)).map_err(|problem| problem.at(path.display().to_string()))?;
+    if found.server.is_empty() {
+        return Err(unusable("its cluster has no server".to_owned()));
+    }
     let ca_pem = match found.ca {
         Some(Source::Text(pem)) => pem.reveal().clone(),
         Some(Source::File(file)) => {
             let file = path.parent().unwrap_or(path).join(file);
-            let bytes = host.read(&file)?.ok_or_else(|| unusable("the CA certificate that it names is not there"))?;
+            let missing = || unusable(format!("the CA certificate that it names is not there: {}", file.display()));
+            let bytes = host.read(&file)?.ok_or_else(missing)?;
             String::from_utf8_lossy(&bytes).into_owned()
         }
-        None => return Err(unusable("its cluster has no CA certificate")),
+        None => return Err(unusable("its cluster has no CA certificate".to_owned())),
     };
     Ok(KnownCluster { server: found.server, ca_pem })
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::certs::certificate::{Certificate, PrivateKey};
 use crate::config::Init;
 use crate::kubeconfig::{Credentials, Kubeconfig, Source};
-use crate::plan::{OnFailure, Step, Workflow};
+use crate::plan::{Step, Workflow};
 use crate::support::Bench;
 use crate::support::jobs::{V1_20, V1_36, custom_init, default_init};
 use crate::world::Change;
@@ -55,11 +55,8 @@ const ALL: [Golden; 4] = [
 ];
 
 /// The phases of `init` that only write files.
-static FILES: Workflow<Init> = Workflow {
-    name: "init",
-    steps: &[Step::CERTS, Step::KUBECONFIG, Step::ETCD, Step::CONTROL_PLANE],
-    on_failure: OnFailure::Keep,
-};
+static FILES: Workflow<Init> =
+    Workflow { name: "init", steps: &[Step::CERTS, Step::KUBECONFIG, Step::ETCD, Step::CONTROL_PLANE] };
 
 fn written_by(job: &Init) -> Bench {
     let bench = Bench::default();

@@ -235,7 +235,11 @@ fn bench(golden: &Golden) -> Bench {
     let is_ours = |label: &String| label.starts_with("node-role.") || label.starts_with("node.kubernetes.io/exclude");
     node["metadata"]["labels"].as_object_mut().unwrap().retain(|label, _| !is_ours(label));
     node["spec"].as_object_mut().unwrap().remove("taints");
-    Bench::over(Overlay::default().with_file("/etc/kubernetes/admin.conf", &golden.admin_conf.replace("REDACTED", ""), 0o600).with_object(node))
+    Bench::over(
+        Overlay::default()
+            .with_file("/etc/kubernetes/admin.conf", &golden.admin_conf.replace("REDACTED", ""), 0o600)
+            .with_object(node),
+    )
 }
 
 fn job(golden: &Golden) -> Init {
