@@ -5,13 +5,43 @@
 
 #![deny(missing_docs)]
 
+pub mod addon;
+pub mod bootstrap_token;
+pub mod certs;
+pub mod cluster_admins;
 pub mod config;
+pub mod control_plane;
+pub mod diagnosis;
+pub mod discovery;
+pub mod drain;
+pub mod etcd;
+pub mod join;
+pub mod kubeconfig;
+pub mod kubelet;
+pub mod mark_control_plane;
+pub mod objects;
 pub mod plan;
+pub mod preflight;
 pub mod problem;
 pub mod releases;
+pub mod reset;
+pub mod show_join_command;
+pub mod upload_config;
+pub mod wait_control_plane;
 pub mod workflows;
 pub mod world;
 pub mod yaml;
+
+#[cfg(test)]
+#[path = "tests/golden/mod.rs"]
+mod golden;
+#[cfg(test)]
+#[path = "tests/support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+#[path = "tests/objects/golden.rs"]
+mod cluster_objects;
 
 /// The candidate that differs from a word by the fewest letters, when that is few enough to be a slip.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -63,7 +63,11 @@ impl Image {
                     Etcd::Local(local) => (local.image_repository.as_deref(), local.image_tag.as_deref()),
                     Etcd::External(_) => (None, None),
                 };
-                format!("{}/etcd:{}", own_repository.unwrap_or(repository), own_tag.unwrap_or(release.etcd_tag()))
+                format!(
+                    "{}/etcd:{}",
+                    own_repository.unwrap_or(repository),
+                    own_tag.unwrap_or_else(|| release.etcd_tag())
+                )
             }
             Self::CoreDns => coredns_reference(&cluster.dns, repository, release),
         }
@@ -73,7 +77,7 @@ impl Image {
 /// With the default registry, CoreDNS lies one level deeper from 1.21 on.
 fn coredns_reference(dns: &Dns, repository: &str, release: &Release) -> String {
     let repository = dns.image_repository.as_deref().unwrap_or(repository);
-    let tag = dns.image_tag.as_deref().unwrap_or(release.coredns_tag());
+    let tag = dns.image_tag.as_deref().unwrap_or_else(|| release.coredns_tag());
     let deeper = if release.minor() >= 21 && repository == release.image_repository() { "coredns/" } else { "" };
     format!("{repository}/{deeper}coredns:{tag}")
 }
@@ -209,6 +213,11 @@ impl Release {
         self.minor() >= 29
     }
 
+    /// Whether a leaf certificate becomes valid when its CA did, rather than five minutes before it is made.
+    pub fn leaf_starts_with_its_ca(&self) -> bool {
+        self.minor() <= 30
+    }
+
     /// Whether leaf certificates carry basic constraints.
     pub fn leaf_has_basic_constraints(&self) -> bool {
         self.minor() >= 29
@@ -250,5 +259,223 @@ impl Release {
     /// Whether swap keeps a node from being made, rather than being warned of.
     pub fn swap_is_an_error(&self) -> bool {
         self.minor() <= 21
+    }
+
+    /// How many minor releases older than the control plane a kubelet may be.
+    pub fn oldest_kubelet_distance(&self) -> u32 {
+        if self.minor() >= 28 { 3 } else { 2 }
+    }
+
+    /// Whether static Pods run under the runtime's default seccomp profile.
+    pub fn static_pods_have_seccomp(&self) -> bool {
+        self.minor() >= 22
+    }
+
+    /// Whether static Pods carry the number of their priority class as well. First release `[?]`.
+    pub fn static_pods_have_priority(&self) -> bool {
+        self.minor() >= 27
+    }
+
+    /// Whether static Pods name the port of their probes.
+    pub fn probes_use_named_port(&self) -> bool {
+        self.minor() >= 34
+    }
+
+    /// Whether the insecure ports still exist and have to be closed by flag: `insecure-port` of kube-apiserver.
+    pub fn api_server_has_insecure_port(&self) -> bool {
+        self.minor() <= 21
+    }
+
+    /// Whether kube-controller-manager and kube-scheduler have an insecure port to be closed by flag. Last release `[?]`.
+    pub fn components_have_insecure_port(&self) -> bool {
+        self.minor() <= 22
+    }
+
+    /// Whether the gate IPv6DualStack still exists and is handed on to the components.
+    pub fn has_dual_stack_gate(&self) -> bool {
+        self.minor() <= 23
+    }
+
+    /// Whether kube-controller-manager mounts the folder of flex volume drivers.
+    pub fn mounts_flex_volumes(&self) -> bool {
+        self.minor() <= 35
+    }
+
+    /// Paths of kube-scheduler's liveness, readiness and startup probes.
+    pub fn scheduler_probes(&self) -> ProbePaths {
+        match self.minor() {
+            ..=31 => ProbePaths { liveness: "/healthz", readiness: None, startup: "/healthz" },
+            _ => ProbePaths { liveness: "/livez", readiness: Some("/readyz"), startup: "/livez" },
+        }
+    }
+
+    /// Paths of etcd's liveness, readiness and startup probes.
+    pub fn etcd_probes(&self) -> ProbePaths {
+        match self.minor() {
+            ..=24 => ProbePaths { liveness: "/health", readiness: None, startup: "/health" },
+            25..=30 => ProbePaths {
+                liveness: "/health?exclude=NOSPACE&serializable=true",
+                readiness: None,
+                startup: "/health?serializable=false",
+            },
+            _ => ProbePaths { liveness: "/livez", readiness: Some("/readyz"), startup: "/readyz" },
+        }
+    }
+
+    /// Whether etcd asks for ephemeral storage, which made kubelets refuse it now and then. Last release `[?]`.
+    pub fn etcd_requests_storage(&self) -> bool {
+        self.minor() <= 21
+    }
+
+    /// Flags of etcd that differ between releases, for the image tag that will run.
+    pub fn etcd_flags(&self, image_tag: &str) -> &'static [(&'static str, &'static str)] {
+        const CORRUPT: (&str, &str) = ("experimental-initial-corrupt-check", "true");
+        const NOTIFY: (&str, &str) = ("experimental-watch-progress-notify-interval", "5s");
+        const SINCE_3_6: &[(&str, &str)] =
+            &[("feature-gates", "InitialCorruptCheck=true"), ("watch-progress-notify-interval", "5s")];
+        match self.minor() {
+            ..=23 => &[],
+            24..=27 => &[CORRUPT],
+            34..=35 if is_etcd_3_6(image_tag) => SINCE_3_6,
+            28..=35 => &[CORRUPT, NOTIFY],
+            _ => SINCE_3_6,
+        }
+    }
+
+    /// Whether flags given by the user come last, in their order, rather than sorted among the others.
+    pub fn user_flags_come_last(&self) -> bool {
+        self.minor() >= 36
+    }
+
+    /// Whether environment variables are sorted by name, those of the user merged with the proxy settings.
+    pub fn sorts_environment(&self) -> bool {
+        self.minor() >= 31
+    }
+}
+
+/// Whether an image tag of etcd is of 3.6 or newer; tags that cannot be read are taken for new ones.
+fn is_etcd_3_6(tag: &str) -> bool {
+    let mut numbers = tag.trim_start_matches('v').split(['.', '-']).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (3, 6),
+        _ => true,
+    }
+}
+
+/// Paths that the kubelet asks to see whether a static Pod is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbePaths {
+    /// Restarts the container when it fails.
+    pub liveness: &'static str,
+    /// Whether it takes requests.
+    pub readiness: Option<&'static str>,
+    /// Holds back the others until it has succeeded once.
+    pub startup: &'static str,
+}
+
+/// What the kubelet is told, and how.
+impl Release {
+    /// Whether the kubelet can run containers through docker by itself, and has to be told when it should not.
+    pub fn kubelet_knows_docker(&self) -> bool {
+        self.minor() <= 23
+    }
+
+    /// Whether the kubelet is told `--container-runtime=remote`:
+    /// <https://github.com/kubernetes/kubernetes/pull/112000>.
+    pub fn kubelet_has_runtime_flag(&self) -> bool {
+        self.minor() <= 25
+    }
+
+    /// Whether the kubelet is told which image is the sandbox's, so that it does not collect it. Up to 1.20 only where it
+    /// runs docker; the first release of the range is 1.21 or 1.22 `[?]`.
+    pub fn kubelet_has_pause_flag(&self) -> bool {
+        (21..=34).contains(&self.minor())
+    }
+
+    /// Whether each node finds out by itself which resolv.conf its kubelet uses.
+    pub fn finds_resolv_conf_on_node(&self) -> bool {
+        self.minor() >= 31
+    }
+
+    /// Whether `kubelet-finalize` has the phase `experimental-cert-rotation`.
+    pub fn has_experimental_cert_rotation(&self) -> bool {
+        self.minor() <= 31
+    }
+
+    /// Whether `kubelet-finalize` has the phase `enable-client-cert-rotation`.
+    pub fn has_client_cert_rotation(&self) -> bool {
+        self.minor() >= 31
+    }
+
+    /// A CRI socket as this release writes it.
+    pub fn cri_socket_text(&self, socket: &str) -> String {
+        if self.cri_socket_is_url() && socket.starts_with('/') { format!("unix://{socket}") } else { socket.to_owned() }
+    }
+}
+
+impl ClusterConfig {
+    /// Whether the CRI socket stands in `instance-config.yaml`: by the release, or by the gate `NodeLocalCRISocket`, which
+    /// exists from 1.32 on and is obeyed even where it is said to be locked.
+    pub fn keeps_cri_socket_on_node(&self) -> bool {
+        match self.feature_gates.get("NodeLocalCRISocket") {
+            Some(&gate) if self.release.minor() >= 32 => gate,
+            _ => self.release.has_node_local_cri(),
+        }
+    }
+}
+
+/// What the objects of the cluster look like.
+impl Release {
+    /// Whether the API server's client certificate is bound by its name to the right to talk to kubelets.
+    pub fn has_kubelet_client_binding(&self) -> bool {
+        (self.minor(), self.patch()) >= (36, 1)
+    }
+
+    /// Whether kube-proxy tolerates `CriticalAddonsOnly` besides everything:
+    /// <https://github.com/kubernetes/kubernetes/pull/101966>.
+    pub fn proxy_tolerates_addons_only(&self) -> bool {
+        self.minor() <= 21
+    }
+
+    /// Whether CoreDNS reads EndpointSlices: <https://github.com/kubernetes/kubernetes/pull/101955>.
+    pub fn coredns_reads_slices(&self) -> bool {
+        self.minor() >= 22
+    }
+
+    /// Whether CoreDNS may get Nodes: <https://github.com/kubernetes/kubernetes/pull/117521>.
+    pub fn coredns_reads_nodes(&self) -> bool {
+        self.minor() <= 27
+    }
+
+    /// Whether the Pods of CoreDNS avoid each other: <https://github.com/kubernetes/kubernetes/pull/110593>.
+    pub fn coredns_spreads(&self) -> bool {
+        self.minor() >= 25
+    }
+
+    /// Whether CoreDNS tolerates the old taint of the control plane.
+    pub fn coredns_tolerates_master(&self) -> bool {
+        self.minor() <= 25
+    }
+
+    /// The capabilities that CoreDNS drops, in the letters used: <https://github.com/kubernetes/kubernetes/pull/121384>.
+    pub fn coredns_dropped_capability(&self) -> &'static str {
+        if self.minor() >= 29 { "ALL" } else { "all" }
+    }
+
+    /// Whether CoreDNS caches answers about the cluster's own domain:
+    /// <https://github.com/kubernetes/kubernetes/pull/128359>.
+    pub fn coredns_caches_cluster_domain(&self) -> bool {
+        self.minor() <= 31
+    }
+
+    /// Whether the ports of CoreDNS's probes have names: <https://github.com/kubernetes/kubernetes/pull/131587>.
+    pub fn coredns_names_probe_ports(&self) -> bool {
+        self.minor() >= 34
+    }
+
+    /// Label `kubernetes.io/name` of the Service `kube-dns`. Renamed when kube-dns itself was dropped, in 1.21 or 1.22
+    /// `[?]`.
+    pub fn dns_service_label(&self) -> &'static str {
+        if self.minor() >= 22 { "CoreDNS" } else { "KubeDNS" }
     }
 }

@@ -1,1 +1,59 @@
 //! The workflows: which phases, in which order. This is the table of contents of the program.
+
+use crate::bootstrap_token::BootstrapTokens;
+use crate::config::{Init, JoinWorker, RemoveNode, Reset};
+use crate::discovery::Discovery;
+use crate::mark_control_plane::MarkControlPlane;
+use crate::plan::{Step, Workflow};
+use crate::preflight::Preflight;
+use crate::show_join_command::ShowJoinCommand;
+use crate::wait_control_plane::WaitControlPlane;
+use crate::{drain, join, kubelet, reset};
+
+/// The first control-plane node. Manifests are written before the kubelet starts, so that it finds them at once.
+pub static INIT: Workflow<Init> = Workflow {
+    name: "init",
+    steps: &[
+        Step::Phase(&Preflight),
+        Step::CERTS,
+        Step::KUBECONFIG,
+        Step::ETCD,
+        Step::CONTROL_PLANE,
+        Step::Phase(&kubelet::KubeletStart),
+        Step::Phase(&WaitControlPlane),
+        Step::UPLOAD_CONFIG,
+        Step::Phase(&MarkControlPlane),
+        Step::Phase(&BootstrapTokens),
+        Step::KUBELET_FINALIZE,
+        Step::ADDON,
+        Step::Phase(&ShowJoinCommand),
+    ],
+};
+
+/// A worker. What is read from the cluster is read and verified while resolving.
+pub static JOIN: Workflow<JoinWorker> = Workflow {
+    name: "join",
+    steps: &[
+        Step::Phase(&Preflight),
+        Step::Phase(&Discovery),
+        Step::Phase(&join::KubeletStart),
+        Step::Phase(&join::KubeletWaitBootstrap),
+    ],
+};
+
+/// A node that shall be none any more. A Pod that may not be evicted, or a volume that cannot be
+/// unmounted, ends the run before anything below it is touched.
+pub static RESET: Workflow<Reset> = Workflow {
+    name: "reset",
+    steps: &[
+        Step::Phase(&reset::Preflight),
+        Step::Phase(&reset::Drain),
+        Step::Phase(&reset::RemoveEtcdMember),
+        Step::Phase(&reset::DeleteNode),
+        Step::CLEANUP_NODE,
+    ],
+};
+
+/// The cluster's half of taking a node away.
+pub static REMOVE: Workflow<RemoveNode> =
+    Workflow { name: "remove", steps: &[Step::Phase(&drain::remove::Drain), Step::Phase(&drain::remove::DeleteNode)] };

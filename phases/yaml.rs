@@ -177,11 +177,12 @@ fn is_plain(text: &str) -> bool {
         ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity"];
     let first_is_fine = |c: char| c.is_ascii_alphabetic() || c == '/';
     let numeric_start_is_fine = || {
-        // An address, a network or a duration starts with a digit and cannot be a number: it has two dots or a letter
-        // that no number has. Colons make base-60 numbers in YAML 1.1, so they are not let through here.
+        // An address, a network or a duration starts with a digit and cannot be a number: it has two dots before
+        // anything else, or a letter at its end that no number has.
+        let dots = text.split(':').next().unwrap_or(text).matches('.').count();
         text.starts_with(|c: char| c.is_ascii_digit())
-            && !text.contains([':', '_', 'e', 'E', 'x', 'o', 'b'])
-            && (text.matches('.').count() > 1 || text.ends_with(['s', 'm', 'h', 'i']))
+            && !text.contains(['_', 'e', 'E', 'x', 'o', 'b'])
+            && (dots > 1 || (!text.contains(':') && text.ends_with(['s', 'm', 'h', 'i'])))
     };
     let flag = || text.starts_with("--") && text.len() > 2 && text[2..].starts_with(|c: char| c.is_ascii_alphabetic());
     let body_is_fine =

@@ -45,6 +45,7 @@ fn words_that_a_yaml_1_1_reader_takes_for_something_else_are_quoted() {
     }
     for word in [
         "10.96.0.10",
+        "10.77.0.11:6443",
         "10.96.0.0/12",
         "4m0s",
         "k8s.gcr.io/pause:3.2",

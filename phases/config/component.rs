@@ -47,18 +47,9 @@ const KUBE_PROXY: [Range; 11] = [
 /// Where systemd-resolved keeps the name servers that Pods can reach; `/etc/resolv.conf` names a loopback address then.
 const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
 
-/// `resolvConf` for this host's kubelet; `None` where the kubelet's own default is right. Up to 1.30 it stands in the
-/// cluster's configuration; from 1.31 on each node adds it to its own file, and the ConfigMap goes without.
-///
-/// # Errors
-/// When the init system cannot be asked.
-pub fn resolv_conf(host: &dyn Host) -> Result<Option<&'static str>, Problem> {
+/// `resolvConf` for this host's kubelet; `None` where the kubelet's own default is right.
+pub(crate) fn resolv_conf(host: &dyn Host) -> Result<Option<&'static str>, Problem> {
     Ok((host.unit("systemd-resolved.service")?.active == "active").then_some(RESOLVED))
-}
-
-/// Whether `resolvConf` is stored for the whole cluster.
-pub(crate) fn stores_resolv_conf(release: &Release) -> bool {
-    release.minor() <= 30
 }
 
 /// KubeletConfiguration as the first node stores it.

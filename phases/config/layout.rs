@@ -64,6 +64,11 @@ impl Layout {
         self.kubelet().join("kubeadm-flags.env")
     }
 
+    /// What is true for this node's kubelet only: its CRI socket.
+    pub fn kubelet_instance_config(&self) -> PathBuf {
+        self.kubelet().join("instance-config.yaml")
+    }
+
     /// Link to the kubelet's newest client certificate.
     pub fn kubelet_client_certificate(&self) -> PathBuf {
         self.kubelet().join("pki/kubelet-client-current.pem")

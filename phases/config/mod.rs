@@ -14,7 +14,6 @@ mod resolve;
 mod types;
 pub mod wire;
 
-pub use component::resolv_conf;
 pub use duration::{format_duration, parse_duration};
 pub use flags::{InitFlags, JoinFlags, ResetFlags};
 pub use job::{

@@ -12,8 +12,8 @@ use serde_json::Value;
 pub struct OwnedFile {
     /// SHA-256 of what we wrote, in lower-case hex.
     pub sha256: String,
-    /// Copy of what was there before us, beside the journal.
-    pub before: Option<PathBuf>,
+    /// Copy of what was there before us, beside the journal, and its mode.
+    pub before: Option<(PathBuf, u32)>,
 }
 
 /// What is ours on this node.
@@ -77,7 +77,10 @@ impl Inventory {
     fn wrote(&mut self, path: PathBuf, sha256: &str, undo: Option<&Value>) {
         let before = match self.files.get(&path) {
             Some(ours) => ours.before.clone(),
-            None => undo.and_then(|undo| undo.get("kept")).and_then(Value::as_str).map(PathBuf::from),
+            None => undo.and_then(|undo| {
+                let kept = PathBuf::from(undo.get("kept")?.as_str()?);
+                Some((kept, u32::try_from(undo.get("mode")?.as_u64()?).ok()?))
+            }),
         };
         self.files.insert(path, OwnedFile { sha256: sha256.to_owned(), before });
     }
@@ -99,11 +102,13 @@ mod tests {
 
     #[test]
     fn what_was_there_before_us_is_remembered_across_our_own_rewrites() {
-        let first = json!({"change": {"kind": "file", "path": "/a", "sha256": "1"}, "undo": {"kept": "/kept/x"}});
-        let again = json!({"change": {"kind": "file", "path": "/a", "sha256": "2"}, "undo": {"kept": "/kept/1"}});
+        let first =
+            json!({"change": {"kind": "file", "path": "/a", "sha256": "1"}, "undo": {"kept": "/kept/x", "mode": 420}});
+        let again =
+            json!({"change": {"kind": "file", "path": "/a", "sha256": "2"}, "undo": {"kept": "/kept/1", "mode": 420}});
         let inventory = Inventory::fold(&[first, again]);
         let (_, file) = inventory.files().next().expect("one file");
-        assert_eq!(file.before.as_deref(), Some(Path::new("/kept/x")));
+        assert_eq!(file.before, Some((PathBuf::from("/kept/x"), 0o644)));
         assert_eq!(file.sha256, "2");
     }
 }

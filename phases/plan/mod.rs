@@ -10,6 +10,6 @@ mod workflow;
 pub use artifact::Artifact;
 pub use inventory::{Inventory, OwnedFile};
 pub use journal::{Entry, Journal, RunHead, Store, StoreError, UnfinishedRun};
-pub use phase::{OnFailure, Phase, Verdict};
+pub use phase::{Phase, Verdict};
 pub use run::run;
 pub use workflow::{Plan, PlannedPhase, Selection, Step, Workflow, walk};

@@ -37,12 +37,3 @@ pub enum Verdict {
     /// It does not, and why.
     Skip(String),
 }
-
-/// What a workflow does when a phase fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// Stop; what was made stays, and the same command goes on from there.
-    Keep,
-    /// Go on with the next phase and report at the end.
-    Continue,
-}

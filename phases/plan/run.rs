@@ -1,16 +1,15 @@
-//! The loop: looks for what a phase needs, runs it, reports, and follows the workflow's failure policy.
+//! The loop: looks for what a phase needs, runs it, reports. The first phase that fails ends the run: what was made
+//! stays, and the same command goes on from there.
 
-use super::{OnFailure, Plan, PlannedPhase, Verdict};
+use super::{Plan, PlannedPhase, Verdict};
 use crate::problem::Problem;
 use crate::world::{Event, World};
 
 /// Runs the phases of a plan in order.
 ///
 /// # Errors
-/// The problem of the phase that stopped the run; under `OnFailure::Continue` the first problem, with the others as
-/// findings.
+/// The problem of the phase that stopped the run.
 pub fn run<J>(plan: &Plan<J>, job: &J, world: &World<'_>) -> Result<(), Problem> {
-    let mut failures: Vec<Problem> = Vec::new();
     for planned in &plan.phases {
         if let Verdict::Skip(why) = &planned.verdict {
             world.tell(Event::PhaseSkipped { path: &planned.path, why });
@@ -27,19 +26,11 @@ pub fn run<J>(plan: &Plan<J>, job: &J, world: &World<'_>) -> Result<(), Problem>
             }
             Err(problem) => {
                 world.tell(Event::PhaseFailed { path: &planned.path });
-                if plan.workflow.on_failure == OnFailure::Keep || problem.id == "interrupted" {
-                    return Err(problem);
-                }
-                world.tell(Event::Warning(&problem));
-                failures.push(problem);
+                return Err(problem);
             }
         }
     }
-    let mut failures = failures.into_iter();
-    match failures.next() {
-        None => Ok(()),
-        Some(first) => Err(first.with_findings(failures.collect())),
-    }
+    Ok(())
 }
 
 fn look_for_needs<J>(plan: &Plan<J>, planned: &PlannedPhase<J>, job: &J, world: &World<'_>) -> Result<(), Problem> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{OnFailure, Phase, Verdict};
+use super::{Phase, Verdict};
 use crate::problem::Problem;
 
 /// One row of a workflow's table.
@@ -44,8 +44,6 @@ pub struct Workflow<J: 'static> {
     pub name: &'static str,
     /// The table.
     pub steps: &'static [Step<J>],
-    /// What a failing phase means.
-    pub on_failure: OnFailure,
 }
 
 /// Which phases of a workflow are wanted.

@@ -190,6 +190,7 @@ impl Explain for ClusterError {
             Self::Unreachable { .. } => "api-unreachable",
             Self::Refused { status: 403, .. } => "api-forbidden",
             Self::Refused { status: 401, .. } => "api-unauthorized",
+            Self::Refused { status: 400 | 422, .. } => "api-invalid",
             Self::Refused { .. } => "api-refused",
             Self::Credentials { .. } => "api-credentials",
         }

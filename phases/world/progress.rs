@@ -59,6 +59,8 @@ pub enum Event<'a> {
         /// Why.
         why: &'a str,
     },
+    /// What the command is run for, such as the join command; the only thing that goes to standard output.
+    Result(&'a str),
     /// A phase failed.
     PhaseFailed {
         /// Path.

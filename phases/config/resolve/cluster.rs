@@ -20,7 +20,7 @@ use crate::world::KeyAlgorithm;
 
 /// The cluster's own configuration, from the texts of its ConfigMaps: `kubeadm-config` key `ClusterConfiguration`, the
 /// kubelet's key `kubelet`, `kube-proxy` key `config.conf` where there is one. Unknown fields are passed over, since
-/// another release's kubeadm may have written them.
+/// another release's kubeadm may have written them. `{}` as the kubelet's text gives kubeadm's own choices.
 ///
 /// # Errors
 /// One problem `cluster-config-invalid` with a finding per mistake.
@@ -54,7 +54,11 @@ pub fn cluster_from_config_maps(
             DEFAULT
         }
     };
-    let kubelet = wire::load(kubelet, "the kubelet's ConfigMap in kube-system", &[], false, findings).kubelet;
+    // Who only wants to know the release has no text of the kubelet's yet.
+    let kubelet = match kubelet.trim() {
+        "{}" => Some(Map::new()),
+        text => wire::load(text, "the kubelet's ConfigMap in kube-system", &[], false, findings).kubelet,
+    };
     if kubelet.is_none() {
         findings.add(missing("KubeletConfiguration", &release.kubelet_config_map()));
     }

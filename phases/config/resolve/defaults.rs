@@ -135,13 +135,13 @@ pub(super) fn cri_socket(draft: &Draft, release: &Release, facts: &Facts, findin
                 release.cri_sockets()[0],
             );
         }
-        return as_release_writes(socket, release);
+        return release.cri_socket_text(socket);
     }
     let mut found: Vec<String> = Vec::new();
     for socket in &facts.cri_sockets {
         let socket = canonical(&socket.to_string_lossy());
         let known = release.cri_sockets().iter().find(|known| canonical(known) == socket);
-        let name = known.map_or_else(|| as_release_writes(&socket, release), ToString::to_string);
+        let name = known.map_or_else(|| release.cri_socket_text(&socket), ToString::to_string);
         if !found.contains(&name) {
             found.push(name);
         }
@@ -161,8 +161,4 @@ pub(super) fn cri_socket(draft: &Draft, release: &Release, facts: &Facts, findin
 fn canonical(socket: &str) -> String {
     let path = socket.strip_prefix("unix://").unwrap_or(socket);
     path.strip_prefix("/var").filter(|rest| rest.starts_with("/run/")).unwrap_or(path).to_owned()
-}
-
-fn as_release_writes(socket: &str, release: &Release) -> String {
-    if release.cri_socket_is_url() && !socket.contains("://") { format!("unix://{socket}") } else { socket.to_owned() }
 }

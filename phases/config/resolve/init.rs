@@ -38,7 +38,7 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
     check_component("KubeletConfiguration", &file, documents.kubelet.as_ref(), findings);
     check_component("KubeProxyConfiguration", &file, documents.kube_proxy.as_ref(), findings);
     cluster.kubelet = component::kubelet(&cluster, documents.kubelet.as_ref());
-    if component::stores_resolv_conf(&cluster.release)
+    if !cluster.release.finds_resolv_conf_on_node()
         && !cluster.kubelet.contains_key("resolvConf")
         && let Some(path) = component::resolv_conf(host)?
     {

@@ -309,10 +309,11 @@ fn texts_of_config_maps_that_cannot_be_used_are_told_apart() {
     let cluster = cluster_from_config_maps(good, kubelet, None).expect("a cluster");
     assert_eq!(cluster.kubelet["cgroupDriver"], "cgroupfs");
     assert!(cluster.kube_proxy.is_empty());
+    assert_eq!(cluster_from_config_maps(good, "{}", None).expect("a cluster").release.to_string(), "v1.25.3");
     for (name, kubeadm_config, kubelet, expected) in [
         ("nothing", "", "", vec!["cluster-config-missing"]),
         ("old", &good.replace("1.25.3", "1.19.3"), kubelet, vec!["config-bad-version"]),
-        ("no kubelet", good, "{}", vec!["cluster-config-missing", "config-missing-kind"]),
+        ("no kubelet", good, "a: b", vec!["cluster-config-missing", "config-missing-kind"]),
     ] {
         let problem = cluster_from_config_maps(kubeadm_config, kubelet, None).unwrap_err();
         assert_eq!((problem.id.as_str(), problem.exit), ("cluster-config-invalid", Exit::Failed), "{name}");

@@ -1,0 +1,9 @@
+//! Joining a worker: the phases after discovery, and what is read from the cluster before.
+
+mod resolve;
+mod start;
+mod wait_bootstrap;
+
+pub use resolve::read_cluster;
+pub use start::KubeletStart;
+pub use wait_bootstrap::KubeletWaitBootstrap;

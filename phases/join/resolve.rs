@@ -1,0 +1,80 @@
+//! Second half of resolving `join`: reads the cluster's ConfigMaps with the token, and whether the Node name is free.
+
+use serde_json::Value;
+
+use crate::config::{Discovered, JoinRequest, JoinWorker, NodeConfig, cluster_from_config_maps};
+use crate::problem::Problem;
+use crate::world::{Cluster, ClusterError, Host, Identity, ObjectRef};
+
+/// Completes a join request with what the cluster says of itself.
+///
+/// # Errors
+/// When the token is refused, a ConfigMap is missing or unreadable, or a ready Node has this name already.
+pub fn read_cluster(
+    request: &JoinRequest,
+    discovery: Discovered,
+    cluster: &dyn Cluster,
+    host: &dyn Host,
+) -> Result<JoinWorker, Problem> {
+    let identity = discovery.identity();
+    let read = |name: &str, key: &str| config_map(cluster, &identity, &discovery, name, key);
+    let Some(kubeadm) = read("kubeadm-config", "ClusterConfiguration")? else {
+        return Err(missing("kubeadm-config"));
+    };
+    // Two names are in use: one with the minor release up to 1.23, one without from 1.23 on.
+    let release = cluster_from_config_maps(&kubeadm, "{}", None)?.release;
+    let versioned = format!("kubelet-config-1.{}", release.minor());
+    let kubelet = match read(&release.kubelet_config_map(), "kubelet")? {
+        Some(text) => text,
+        None => read(&versioned, "kubelet")?.ok_or_else(|| missing(&release.kubelet_config_map()))?,
+    };
+    let proxy = read("kube-proxy", "config.conf")?;
+    let config = cluster_from_config_maps(&kubeadm, &kubelet, proxy.as_deref())?;
+    let has_own_credentials = host.stat(&request.node.layout.kubeconfig("kubelet.conf"))?.is_some();
+    if !has_own_credentials {
+        name_is_free(&request.node, cluster, &identity)?;
+    }
+    Ok(JoinWorker { cluster: config, node: request.node.clone(), discovery })
+}
+
+fn config_map(
+    cluster: &dyn Cluster,
+    identity: &Identity,
+    discovery: &Discovered,
+    name: &str,
+    key: &str,
+) -> Result<Option<String>, Problem> {
+    let reference = ObjectRef::new("v1", "ConfigMap", "kube-system", name);
+    match cluster.get(identity, &reference) {
+        Ok(found) => Ok(found.and_then(|map| map["data"][key].as_str().map(str::to_owned))),
+        Err(ClusterError::Refused { status: 401, .. }) => Err(refused_token(discovery)),
+        Err(ClusterError::Refused { status: 403, .. }) if name == "kube-proxy" => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refused_token(discovery: &Discovered) -> Problem {
+    Problem::new("token-refused", format!("the API server does not accept the token {}", discovery.bootstrap.id()))
+        .at(discovery.server.clone())
+        .why("the token has expired a moment ago, or may not be used for authentication")
+        .fix("on a control-plane node, get a fresh line: kubestrap token create --print-join-command")
+}
+
+fn missing(name: &str) -> Problem {
+    Problem::new("config-map-missing", format!("the cluster has no ConfigMap kube-system/{name} that can be read"))
+        .why("the cluster was made by another tool, or its upload-config phase has not run")
+        .fix("on a control-plane node: kubestrap init phase upload-config all")
+}
+
+fn name_is_free(node: &NodeConfig, cluster: &dyn Cluster, identity: &Identity) -> Result<(), Problem> {
+    let found = cluster.get(identity, &ObjectRef::new("v1", "Node", "", node.name.as_str()))?;
+    let conditions = found.as_ref().and_then(|node| node["status"]["conditions"].as_array());
+    let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    if conditions.is_some_and(|conditions| conditions.iter().any(is_ready)) {
+        return Err(Problem::new("node-name-taken", format!("the cluster has a ready Node {} already", node.name))
+            .why("two machines with one name would take each other's Pods")
+            .fix("choose another name: --node-name")
+            .fix(format!("or, if that machine is gone, on a control-plane node: kubestrap remove {}", node.name)));
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Phase `clean-files`: removes what the inventory lists (and puts back what was there before), what the kubelet and our static Pods made at run time, and on
+//! nodes made by kubeadm what kubeadm is known to make. Everything else stays and is named in the end.
+//!
+//! A folder goes only when nothing is left in it. Mount points are never crossed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::config::Reset;
+use crate::plan::Phase;
+use crate::problem::Problem;
+use crate::world::{Change, Content, FileKind, World};
+
+/// The phase.
+pub struct CleanFiles;
+
+/// What kubeadm, and this program, write below `/etc/kubernetes`.
+const KUBECONFIGS: [&str; 6] = [
+    "admin.conf",
+    "super-admin.conf",
+    "kubelet.conf",
+    "bootstrap-kubelet.conf",
+    "controller-manager.conf",
+    "scheduler.conf",
+];
+const MANIFESTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+const CERTIFICATES: [&str; 10] = [
+    "ca",
+    "apiserver",
+    "apiserver-kubelet-client",
+    "apiserver-etcd-client",
+    "front-proxy-ca",
+    "front-proxy-client",
+    "etcd/ca",
+    "etcd/server",
+    "etcd/peer",
+    "etcd/healthcheck-client",
+];
+
+/// What the kubelet makes in its folder. The folder's other content is the user's.
+const KUBELET_FILES: [&str; 6] = [
+    "config.yaml",
+    "kubeadm-flags.env",
+    "instance-config.yaml",
+    "cpu_manager_state",
+    "memory_manager_state",
+    ".kubelet-keepalive",
+];
+const KUBELET_TREES: [&str; 9] = [
+    "pods",
+    "plugins",
+    "plugins_registry",
+    "plugin-containers",
+    "pod-resources",
+    "device-plugins",
+    "pki",
+    "checkpoints",
+    "usernsfs",
+];
+
+/// Folders that the kubelet, kube-proxy or our static Pods make elsewhere.
+const RUNTIME_TREES: [&str; 4] = ["/var/lib/dockershim", "/var/run/kubernetes", "/var/log/pods", "/var/log/containers"];
+
+impl Phase<Reset> for CleanFiles {
+    fn name(&self) -> &'static str {
+        "clean-files"
+    }
+
+    fn about(&self) -> &'static str {
+        "removes the files that made this machine a node"
+    }
+
+    fn run(&self, job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        let inventory = world.journal().inventory()?;
+        let layout = &job.node.layout;
+        let kubelet = layout.kubelet();
+        let mut files: BTreeSet<PathBuf> = inventory.files().map(|(path, _)| path.to_owned()).collect();
+        files.extend(KUBECONFIGS.map(|name| layout.kubeconfig(name)));
+        files.extend(MANIFESTS.map(|name| layout.manifest(name)));
+        for name in CERTIFICATES {
+            files.extend([format!("{name}.crt"), format!("{name}.key")].map(|file| job.certificates_dir.join(file)));
+        }
+        files.extend(["sa.key", "sa.pub"].map(|file| job.certificates_dir.join(file)));
+        files.extend(KUBELET_FILES.map(|name| kubelet.join(name)));
+        for path in &files {
+            remove_file(path, world)?;
+        }
+        for (path, owned) in inventory.files() {
+            if let Some((kept, mode)) = &owned.before
+                && let Some(bytes) = world.host().read(kept)?
+            {
+                world.put_file(path, Content::new(bytes), *mode)?;
+            }
+        }
+        let mut trees: Vec<PathBuf> = KUBELET_TREES.iter().map(|name| kubelet.join(name)).collect();
+        trees.extend(RUNTIME_TREES.iter().map(PathBuf::from));
+        trees.push(job.etcd_data_dir.join("member"));
+        for path in &trees {
+            if world.host().stat(path)?.is_some() {
+                world.change(&Change::RemoveTree { path: path.clone() })?;
+            }
+        }
+        let ours: Vec<PathBuf> = inventory.folders().map(Path::to_owned).collect();
+        let known = [job.certificates_dir.join("etcd"), job.certificates_dir.clone(), layout.manifests()];
+        for folder in ours.iter().chain(&known) {
+            remove_if_empty(folder, world)?;
+        }
+        tell_what_is_left(job, world)
+    }
+}
+
+fn remove_file(path: &Path, world: &World<'_>) -> Result<(), Problem> {
+    match world.host().stat(path)? {
+        Some(found) if matches!(found.kind, FileKind::File | FileKind::Link) && !found.is_mount_point => {
+            world.change(&Change::Remove { path: path.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remove_if_empty(folder: &Path, world: &World<'_>) -> Result<(), Problem> {
+    match world.host().stat(folder)? {
+        Some(found)
+            if found.kind == FileKind::Folder && !found.is_mount_point && world.host().list(folder)?.is_empty() =>
+        {
+            world.change(&Change::Remove { path: folder.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What stays in the folders we worked in, so that nobody has to look.
+fn tell_what_is_left(job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+    let layout = &job.node.layout;
+    let mut left = Vec::new();
+    for folder in [
+        layout.etc().to_owned(),
+        layout.manifests(),
+        job.certificates_dir.clone(),
+        layout.kubelet().to_owned(),
+        job.etcd_data_dir.clone(),
+    ] {
+        for entry in world.host().list(&folder)? {
+            let is_looked_at = entry.kind == FileKind::Folder
+                && !entry.is_mount_point
+                && (entry.path == layout.manifests() || job.certificates_dir.starts_with(&entry.path));
+            if !is_looked_at {
+                left.push(format!("{}{}", entry.path.display(), if entry.is_mount_point { " (a mount)" } else { "" }));
+            }
+        }
+    }
+    if !left.is_empty() {
+        world.note(&format!("left in place, not ours: {}", left.join(" · ")));
+    }
+    Ok(())
+}

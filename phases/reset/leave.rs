@@ -1,0 +1,134 @@
+//! The cluster's half of reset: drain, etcd membership, the Node object. Skipped with a note when the cluster is gone.
+
+use super::reachable;
+use crate::config::Reset;
+use crate::drain;
+use crate::plan::{Phase, Verdict};
+use crate::problem::Problem;
+use crate::world::{Identity, ObjectRef, World};
+
+/// Phase `drain`.
+pub struct Drain;
+
+impl Phase<Reset> for Drain {
+    fn name(&self) -> &'static str {
+        "drain"
+    }
+
+    fn about(&self) -> &'static str {
+        "cordons the Node and evicts its Pods"
+    }
+
+    fn verdict(&self, job: &Reset) -> Verdict {
+        if job.skip_drain { Verdict::Skip("--skip-drain".to_owned()) } else { Verdict::Run }
+    }
+
+    fn run(&self, job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        let identity = match reachable(job, world)? {
+            Ok(identity) => identity,
+            Err(reason) => {
+                world.note(&format!("not drained: the cluster does not answer ({reason})"));
+                return Ok(());
+            }
+        };
+        if holds_the_cluster(job, &identity, world)? {
+            world.note("not drained: the cluster ends with this node");
+            return Ok(());
+        }
+        let name = &job.node.name;
+        drain::cordon(name, &identity, world)?;
+        let drained = drain::evict(name, job.drain_timeout, &identity, world)?;
+        world.note(&format!("{} Pods evicted, {} DaemonSet Pods left", drained.evicted, drained.left));
+        Ok(())
+    }
+}
+
+/// Whether this node has the cluster's only API server.
+fn holds_the_cluster(job: &Reset, identity: &Identity, world: &World<'_>) -> Result<bool, Problem> {
+    if world.host().stat(&job.node.layout.manifest("kube-apiserver"))?.is_none() {
+        return Ok(false);
+    }
+    Ok(pods_of_component("kube-apiserver", identity, world)?.len() <= 1)
+}
+
+fn pods_of_component(component: &str, identity: &Identity, world: &World<'_>) -> Result<Vec<String>, Problem> {
+    let query = format!("labelSelector=component%3D{component},tier%3Dcontrol-plane");
+    let pods = world.cluster().list(identity, &ObjectRef::new("v1", "Pod", "kube-system", ""), &query)?;
+    let named = pods.iter().filter(|pod| pod["metadata"]["labels"]["component"] == component);
+    Ok(named.filter_map(|pod| pod["spec"]["nodeName"].as_str().map(str::to_owned)).collect())
+}
+
+/// Phase `remove-etcd-member`.
+pub struct RemoveEtcdMember;
+
+impl Phase<Reset> for RemoveEtcdMember {
+    fn name(&self) -> &'static str {
+        "remove-etcd-member"
+    }
+
+    fn about(&self) -> &'static str {
+        "takes this node's member out of etcd"
+    }
+
+    /// The last member has nobody to be removed from. Removing one of several needs etcd's own API; until this program
+    /// speaks it, it refuses to leave a dead member behind rather than breaking the quorum of the others.
+    fn run(&self, job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        if world.host().stat(&job.node.layout.manifest("etcd"))?.is_none() {
+            world.note("no local etcd");
+            return Ok(());
+        }
+        let Ok(identity) = reachable(job, world)? else {
+            world.note("not asked: the cluster does not answer");
+            return Ok(());
+        };
+        let others: Vec<String> = pods_of_component("etcd", &identity, world)?
+            .into_iter()
+            .filter(|node| node != job.node.name.as_str())
+            .collect();
+        if others.is_empty() {
+            world.note("last member: the cluster ends here");
+            return Ok(());
+        }
+        let name = &job.node.name;
+        Err(Problem::new(
+            "etcd-member-left",
+            format!("etcd has members on {} and still counts {name}", others.join(", ")),
+        )
+        .why("this release of kubestrap does not remove etcd members")
+        .fix(format!("on {}: etcdctl member list, then etcdctl member remove <id of {name}>", others[0])))
+    }
+}
+
+/// Phase `delete-node`.
+pub struct DeleteNode;
+
+impl Phase<Reset> for DeleteNode {
+    fn name(&self) -> &'static str {
+        "delete-node"
+    }
+
+    fn about(&self) -> &'static str {
+        "deletes the Node from the cluster, where these credentials may"
+    }
+
+    fn run(&self, job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        let name = &job.node.name;
+        let identity = match reachable(job, world)? {
+            Ok(identity) => identity,
+            Err(reason) => {
+                world.note(&format!("the cluster does not answer ({reason})"));
+                return Ok(());
+            }
+        };
+        if holds_the_cluster(job, &identity, world)? {
+            world.note("the cluster ends with this node");
+            return Ok(());
+        }
+        if drain::delete_node(name, &identity, world)? {
+            world.note(&format!("Node {name} deleted"));
+        } else {
+            world.note(&format!("a worker may not delete its Node; on a control-plane node: kubestrap remove {name}"));
+        }
+        Ok(())
+    }
+}

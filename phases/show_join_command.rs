@@ -1,0 +1,50 @@
+//! Phase `show-join-command`: gives the line that makes other machines workers. Reads the administrator's kubeconfig for
+//! address and CA; writes nothing.
+
+use crate::certs::found::pins;
+use crate::config::{BootstrapToken, Init};
+use crate::kubeconfig::{self, KnownCluster};
+use crate::plan::{Artifact, Phase};
+use crate::problem::Problem;
+use crate::world::{Event, World};
+
+/// The phase.
+pub struct ShowJoinCommand;
+
+impl Phase<Init> for ShowJoinCommand {
+    fn name(&self) -> &'static str {
+        "show-join-command"
+    }
+
+    fn about(&self) -> &'static str {
+        "shows the command that other machines join with"
+    }
+
+    fn needs(&self, job: &Init) -> Vec<Artifact> {
+        vec![Artifact::file("the administrator's kubeconfig", &job.kubeconfig)]
+    }
+
+    fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
+        let cluster = kubeconfig::cluster_of(world.host(), &job.kubeconfig)?;
+        for spec in &job.tokens {
+            let token = (!job.skip_token_print).then_some(&spec.token);
+            world.tell(Event::Result(&join_command(&cluster, token)?));
+        }
+        world.note("below");
+        Ok(())
+    }
+}
+
+/// The whole line, one pin per CA certificate; kubeadm's own form, so that either tool can run it.
+///
+/// # Errors
+/// When the kubeconfig's CA cannot be read.
+pub fn join_command(cluster: &KnownCluster, token: Option<&BootstrapToken>) -> Result<String, Problem> {
+    let endpoint = cluster.server.trim_start_matches("https://");
+    let token = token.map_or_else(|| "<value withheld>".to_owned(), BootstrapToken::reveal);
+    let mut line = format!("kubestrap join {endpoint} --token {token}");
+    for pin in pins(&cluster.ca_pem)? {
+        line.push_str(&format!(" --discovery-token-ca-cert-hash {pin}"));
+    }
+    Ok(line)
+}

@@ -1,0 +1,110 @@
+//! `kubestrap init`: flags and closing words.
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use kubestrap_phases::config::{Init, InitFlags, resolve_init};
+use kubestrap_phases::problem::Problem;
+use kubestrap_phases::workflows::INIT;
+
+use super::phases::{selection, with_phases};
+use super::shared::{Shared, list, switch, text, texts, value};
+use crate::launch::{Order, Session};
+use crate::report::Report;
+
+pub(super) fn command() -> Command {
+    let about = "Make this machine the first control-plane node of a cluster";
+    with_phases(Command::new("init").about(about), &INIT, flags)
+}
+
+fn flags(command: Command) -> Command {
+    command
+        .arg(
+            value("config", "FILE", "Configuration file (kubeadm v1beta2, v1beta3 or v1beta4)")
+                .value_parser(value_parser!(std::path::PathBuf)),
+        )
+        .arg(value(
+            "apiserver-advertise-address",
+            "ADDRESS",
+            "Address that the API server tells others; default: the one with the default route",
+        ))
+        .arg(
+            Arg::new("apiserver-bind-port")
+                .long("apiserver-bind-port")
+                .value_name("PORT")
+                .value_parser(value_parser!(u16).range(1..))
+                .help("Port of the API server; default: 6443"),
+        )
+        .arg(list("apiserver-cert-extra-sans", "NAMES", "Further names and addresses in the API server's certificate"))
+        .arg(value("cert-dir", "FOLDER", "Certificate folder; default: /etc/kubernetes/pki"))
+        .arg(value("control-plane-endpoint", "HOST[:PORT]", "Stable address of all API servers"))
+        .arg(value("cri-socket", "SOCKET", "Socket of the container runtime; default: the one that is there"))
+        .arg(value("feature-gates", "GATES", "kubeadm's feature gates, as name=true,…"))
+        .arg(list("ignore-preflight-errors", "CHECKS", "Checks whose errors become warnings; all: every one"))
+        .arg(value("image-repository", "REPOSITORY", "Where images come from; default: the release's"))
+        .arg(value("kubernetes-version", "RELEASE", "Release of the control plane; default: the installed kubelet's"))
+        .arg(value("node-name", "NAME", "Name of the Node; default: the host name"))
+        .arg(value("pod-network-cidr", "CIDR", "Network of the Pods"))
+        .arg(value("service-cidr", "CIDR", "Network of the Services; default: 10.96.0.0/12"))
+        .arg(value("service-dns-domain", "DOMAIN", "DNS domain of the Services; default: cluster.local"))
+        .arg(value("token", "TOKEN", "Bootstrap token for nodes that join; default: a random one"))
+        .arg(value("token-ttl", "DURATION", "How long the token is valid; 0: for ever; default: 24h0m0s"))
+        .arg(switch("skip-token-print", "Leave the token out of the join command"))
+        .arg(
+            value(
+                "kubeconfig",
+                "FILE",
+                "Kubeconfig of the phases that talk to the cluster; default: /etc/kubernetes/admin.conf",
+            )
+            .value_parser(value_parser!(std::path::PathBuf)),
+        )
+}
+
+pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
+    let (selection, matches) = selection(matches);
+    let is_whole = selection.only.is_none();
+    let flags = InitFlags {
+        config: matches.get_one("config").cloned(),
+        apiserver_advertise_address: text(matches, "apiserver-advertise-address"),
+        apiserver_bind_port: matches.get_one("apiserver-bind-port").copied(),
+        apiserver_cert_extra_sans: texts(matches, "apiserver-cert-extra-sans"),
+        cert_dir: text(matches, "cert-dir"),
+        control_plane_endpoint: text(matches, "control-plane-endpoint"),
+        cri_socket: text(matches, "cri-socket"),
+        feature_gates: text(matches, "feature-gates"),
+        ignore_preflight_errors: texts(matches, "ignore-preflight-errors"),
+        image_repository: text(matches, "image-repository"),
+        kubernetes_version: text(matches, "kubernetes-version"),
+        node_name: text(matches, "node-name"),
+        pod_network_cidr: text(matches, "pod-network-cidr"),
+        service_cidr: text(matches, "service-cidr"),
+        service_dns_domain: text(matches, "service-dns-domain"),
+        token: text(matches, "token"),
+        token_ttl: text(matches, "token-ttl"),
+        skip_token_print: matches.get_flag("skip-token-print"),
+        kubeconfig: matches.get_one("kubeconfig").cloned(),
+        ..InitFlags::default()
+    };
+    let mut session = Session::open(shared, report)?;
+    let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
+    session.make_keys_ahead(&job.cluster);
+    let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
+    let took = session.run(&Order { workflow: &INIT, job: &job, selection: &selection, subject: &subject })?;
+    report.end(&if is_whole && !shared.dry_run { closing(&job, took) } else { String::new() });
+    Ok(())
+}
+
+fn closing(job: &Init, took: std::time::Duration) -> String {
+    let expires = match job.tokens.first().and_then(|token| token.expires) {
+        Some(moment) => format!("token valid until {}", kubestrap_phases::world::Clock(moment).rfc3339()),
+        None => "the token does not expire".to_owned(),
+    };
+    format!(
+        "\n{} is a control-plane node. It took {:.1} s.\n\n  \
+         use it        export KUBECONFIG={}\n  \
+         still needed  a Pod network: kubectl apply -f <your network>.yaml\n  \
+         add nodes     run the line below on them as root; {expires};\n                \
+         a new line: kubestrap token create --print-join-command\n",
+        job.node.name,
+        took.as_secs_f64(),
+        job.kubeconfig.display(),
+    )
+}

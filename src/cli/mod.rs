@@ -1,0 +1,72 @@
+//! The command tree. A command file holds flags and closing words; the work is done by `launch`.
+
+mod init;
+mod join;
+mod phases;
+mod reset;
+mod shared;
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+use kubestrap_phases::problem::Problem;
+
+use crate::report::{Report, result};
+pub(crate) use shared::Shared;
+
+/// Reads the command line, does what it says, and tells how it ended.
+pub(crate) fn run() -> ExitCode {
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version are results; a wrong command line is a failure, with kubeadm's code 1.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS };
+        }
+    };
+    let shared = Shared::of(&matches);
+    let report = Report::new(shared.output, shared.plain);
+    match dispatch(&matches, &shared, &report) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            report.problem(&problem);
+            ExitCode::from(problem.exit.code())
+        }
+    }
+}
+
+/// The whole tree, also for help and completion.
+pub(crate) fn command() -> Command {
+    let root = Command::new("kubestrap")
+        .about("Turns Linux machines into Kubernetes nodes, in phases that can be killed anywhere and run again")
+        .version(env!("CARGO_PKG_VERSION"))
+        .arg_required_else_help(true)
+        .subcommand_required(true)
+        .infer_long_args(false);
+    Shared::augment(root).subcommands([
+        init::command(),
+        join::command(),
+        reset::command(),
+        Command::new("version").about("Print the version of kubestrap"),
+    ])
+}
+
+fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
+    match matches.subcommand() {
+        Some(("init", matches)) => init::run(matches, shared, report),
+        Some(("join", matches)) => join::run(matches, shared, report),
+        Some(("reset", matches)) => reset::run(matches, shared, report),
+        _ => {
+            result(&format!("kubestrap {}", env!("CARGO_PKG_VERSION")));
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_tree_is_sound() {
+        super::command().debug_assert();
+    }
+}

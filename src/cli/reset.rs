@@ -1,0 +1,78 @@
+//! `kubestrap reset`: flags, the question beforehand, and closing words.
+
+use std::io::BufRead as _;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use kubestrap_phases::config::{Reset, ResetFlags, resolve_reset};
+use kubestrap_phases::problem::Problem;
+use kubestrap_phases::workflows::RESET;
+
+use super::phases::{selection, with_phases};
+use super::shared::{Shared, list, switch, text, texts, value};
+use crate::launch::{Order, Session};
+use crate::report::{Report, say};
+
+pub(super) fn command() -> Command {
+    let about = "Take this machine out of its cluster and remove what made it a node";
+    with_phases(Command::new("reset").about(about), &RESET, flags)
+}
+
+fn flags(command: Command) -> Command {
+    command
+        .arg(
+            value("config", "FILE", "Configuration file (kubeadm v1beta4)")
+                .value_parser(value_parser!(std::path::PathBuf)),
+        )
+        .arg(value("cert-dir", "FOLDER", "Certificate folder; default: /etc/kubernetes/pki"))
+        .arg(value("cri-socket", "SOCKET", "Socket of the container runtime; default: the one that is there"))
+        .arg(Arg::new("force").short('f').long("force").action(ArgAction::SetTrue).help("Do not ask"))
+        .arg(list("ignore-preflight-errors", "CHECKS", "Accepted for kubeadm's sake"))
+        .arg(
+            value("kubeconfig", "FILE", "Credentials for drain and for deleting the Node; default: the node's own")
+                .value_parser(value_parser!(std::path::PathBuf)),
+        )
+        .arg(switch("skip-drain", "Leave Pods where they are; they end with this node"))
+        .arg(value("drain-timeout", "DURATION", "How long to wait for Pods to go; default: 2m0s"))
+}
+
+pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
+    let (selection, matches) = selection(matches);
+    let is_whole = selection.only.is_none();
+    let flags = ResetFlags {
+        config: matches.get_one("config").cloned(),
+        cert_dir: text(matches, "cert-dir"),
+        cri_socket: text(matches, "cri-socket"),
+        kubeconfig: matches.get_one("kubeconfig").cloned(),
+        ignore_preflight_errors: texts(matches, "ignore-preflight-errors"),
+        force: matches.get_flag("force"),
+        skip_drain: matches.get_flag("skip-drain"),
+        drain_timeout: text(matches, "drain-timeout"),
+    };
+    let session = Session::open(shared, report)?;
+    let job = resolve_reset(&flags, session.host())?;
+    if !flags.force && !shared.dry_run && !is_confirmed(&job) {
+        return Err(Problem::new("not-confirmed", "reset was not confirmed; nothing was changed")
+            .fix("answer y, or say so beforehand: kubestrap reset --force"));
+    }
+    let took =
+        session.run(&Order { workflow: &RESET, job: &job, selection: &selection, subject: job.node.name.as_str() })?;
+    if is_whole && !shared.dry_run {
+        session.forget()?;
+        report.end(&format!("\n{} is no node any more. It took {:.1} s.\n", job.node.name, took.as_secs_f64()));
+    } else {
+        report.end("");
+    }
+    Ok(())
+}
+
+fn is_confirmed(job: &Reset) -> bool {
+    say(&format!(
+        "This takes {} out of its cluster, ends its Pods and removes what made it a node, with {} where etcd kept data there.\n\
+         Files that are not part of that stay. Go on? [y/N]",
+        job.node.name,
+        job.etcd_data_dir.display()
+    ));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}

@@ -1,0 +1,88 @@
+//! From an identity to a client: kubeconfig, bootstrap token, or nobody.
+//!
+//! A client for nobody without a CA accepts any certificate; what it brings is only bytes for discovery to verify.
+
+use std::io;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use kubestrap_phases::world::{ClusterError, Identity};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+/// Opens a client; connects when it is used.
+pub(super) async fn open(identity: &Identity) -> Result<(String, Client), ClusterError> {
+    let mut config = match identity {
+        Identity::Kubeconfig(path) => {
+            let fail = |source: kube::config::KubeconfigError| ClusterError::Credentials {
+                place: path.display().to_string(),
+                source: io::Error::other(innermost(&source)),
+            };
+            let kubeconfig = Kubeconfig::read_from(path).map_err(fail)?;
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(fail)?
+        }
+        Identity::Token { server, ca_pem, token } => {
+            let mut config = with_ca(server, ca_pem)?;
+            config.auth_info.token = Some(token.0.reveal().clone().into());
+            config
+        }
+        Identity::Anonymous { server, ca_pem: Some(ca_pem) } => with_ca(server, ca_pem)?,
+        Identity::Anonymous { server, ca_pem: None } => {
+            let mut config = bare(server)?;
+            config.accept_invalid_certs = true;
+            config
+        }
+    };
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = None;
+    config.proxy_url = None;
+    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let client = Client::try_from(config).map_err(|source| ClusterError::Credentials {
+        place: place(identity),
+        source: io::Error::other(innermost(&source)),
+    })?;
+    Ok((server, client))
+}
+
+fn bare(server: &str) -> Result<Config, ClusterError> {
+    let url = server.parse().map_err(|source: http::uri::InvalidUri| ClusterError::Credentials {
+        place: server.to_owned(),
+        source: io::Error::other(source),
+    })?;
+    Ok(Config::new(url))
+}
+
+fn with_ca(server: &str, ca_pem: &str) -> Result<Config, ClusterError> {
+    let mut config = bare(server)?;
+    let certificates: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(ca_pem.as_bytes()).map(|found| found.map(|der| der.to_vec())).collect();
+    let certificates = certificates.map_err(|source| ClusterError::Credentials {
+        place: format!("the CA certificate for {server}"),
+        source: io::Error::other(source.to_string()),
+    })?;
+    config.root_cert = Some(certificates);
+    Ok(config)
+}
+
+fn place(identity: &Identity) -> String {
+    match identity {
+        Identity::Kubeconfig(path) => path.display().to_string(),
+        Identity::Token { server, .. } | Identity::Anonymous { server, .. } => server.clone(),
+    }
+}
+
+/// The deepest cause, which is the one that means something: `connection refused`, `certificate not valid for name`.
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    // rustls wraps its error in an io::Error that does not give it as its source.
+    if let Some(io) = deepest.downcast_ref::<io::Error>()
+        && let Some(inner) = io.get_ref()
+    {
+        return inner.source().map_or_else(|| inner.to_string(), ToString::to_string);
+    }
+    deepest.to_string()
+}

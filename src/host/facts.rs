@@ -1,0 +1,245 @@
+//! One snapshot of what the machine is, from `/proc`, `/sys` and a few calls; meant to take milliseconds.
+//!
+//! Only the look-up of the host's own name may take longer: it runs beside the rest, has a limit, and is done once.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use kubestrap_phases::world::{Facts, HostError, Mount};
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::{Pid, geteuid};
+
+use super::{mounts, network, ports};
+
+/// Programs that a node of some release needs.
+const PROGRAMS: [&str; 15] = [
+    "conntrack",
+    "cp",
+    "crictl",
+    "ebtables",
+    "ethtool",
+    "ip",
+    "iptables",
+    "kubelet",
+    "losetup",
+    "mount",
+    "nsenter",
+    "socat",
+    "systemctl",
+    "tc",
+    "touch",
+];
+
+/// Where container runtimes listen unless told otherwise.
+const CRI_SOCKETS: [&str; 3] = ["/run/containerd/containerd.sock", "/run/crio/crio.sock", "/var/run/cri-dockerd.sock"];
+
+/// Kernel parameters that preflight looks at, below `/proc/sys`.
+const SYSCTLS: [&str; 4] = [
+    "net/bridge/bridge-nf-call-iptables",
+    "net/bridge/bridge-nf-call-ip6tables",
+    "net/ipv4/ip_forward",
+    "net/ipv6/conf/default/forwarding",
+];
+
+/// How long the look-up of the host's own name may take.
+const NAME_LIMIT: Duration = Duration::from_secs(2);
+
+/// Looks at everything.
+pub(super) fn look(
+    search_path: &OsStr,
+    proxies: &[(String, String)],
+    host_name_addresses: &OnceCell<Vec<IpAddr>>,
+) -> Result<Facts, HostError> {
+    let host_name = needed("the host name", "/proc/sys/kernel/hostname")?.trim().to_owned();
+    let looking_up = host_name_addresses.get().is_none().then(|| look_up(host_name.clone()));
+    let interfaces = network::interfaces()?;
+    let mounted = mounts::all()?;
+    let cgroup_v2 = mounted.iter().any(is_unified_cgroup);
+    let facts = Facts {
+        uid: geteuid().as_raw(),
+        host_name,
+        cpus: cpus(),
+        memory_mib: memory_mib(&needed("how much memory there is", "/proc/meminfo")?),
+        swaps: swaps(&optional("which swap is in use", "/proc/swaps")?),
+        default_addresses: network::default_addresses(
+            &interfaces,
+            &optional("the IPv4 routes", "/proc/net/route")?,
+            &optional("the IPv6 routes", "/proc/net/ipv6_route")?,
+        ),
+        interfaces: network::facts(interfaces),
+        kernel: needed("the kernel's release", "/proc/sys/kernel/osrelease")?.trim().to_owned(),
+        cgroup_controllers: if cgroup_v2 {
+            words(&optional("the cgroup controllers", "/sys/fs/cgroup/cgroup.controllers")?)
+        } else {
+            enabled_controllers(&optional("the cgroup controllers", "/proc/cgroups")?)
+        },
+        cgroup_v2,
+        listening: ports::listening()?,
+        cri_sockets: CRI_SOCKETS.iter().map(PathBuf::from).filter(|path| is_socket(path)).collect(),
+        programs: programs(search_path),
+        sysctls: sysctls(),
+        mounts: mounted,
+        host_name_addresses: Vec::new(),
+        proxies: proxies.to_vec(),
+    };
+    let found = host_name_addresses.get_or_init(|| {
+        // Without an answer in time the name counts as one that resolves to nothing.
+        looking_up.and_then(|answer| answer.recv_timeout(NAME_LIMIT).ok()).unwrap_or_default()
+    });
+    Ok(Facts { host_name_addresses: found.clone(), ..facts })
+}
+
+/// The text of a file that every Linux has.
+fn needed(what: &'static str, path: &str) -> Result<String, HostError> {
+    fs::read_to_string(path).map_err(|source| HostError::Fact { what, source })
+}
+
+/// The text of a file that a kernel may lack; empty then.
+pub(super) fn optional(what: &'static str, path: &str) -> Result<String, HostError> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        other => other.map_err(|source| HostError::Fact { what, source }),
+    }
+}
+
+/// The thread is left alone when it is late: a resolver cannot be stopped.
+fn look_up(name: String) -> Receiver<Vec<IpAddr>> {
+    let (answer, answers) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut found: Vec<IpAddr> = Vec::new();
+        for address in (name.as_str(), 0).to_socket_addrs().into_iter().flatten() {
+            if !found.contains(&address.ip()) {
+                found.push(address.ip());
+            }
+        }
+        // Nobody listens any more when the limit is over.
+        let _ = answer.send(found);
+    });
+    answers
+}
+
+/// CPUs this process may use, which is what kubeadm counts.
+fn cpus() -> usize {
+    match sched_getaffinity(Pid::from_raw(0)) {
+        Ok(set) => (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).count(),
+        Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+fn memory_mib(meminfo: &str) -> u64 {
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    total.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+fn swaps(text: &str) -> Vec<String> {
+    let names = text.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+    names.map(|name| name.replace("\\040", " ")).collect()
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// `#subsys_name hierarchy num_cgroups enabled`
+fn enabled_controllers(text: &str) -> Vec<String> {
+    let rows = text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split_whitespace());
+    let enabled = rows.filter_map(|mut row| Some((row.next()?, row.nth(2)?))).filter(|(_, enabled)| *enabled == "1");
+    enabled.map(|(name, _)| name.to_owned()).collect()
+}
+
+fn is_unified_cgroup(mount: &Mount) -> bool {
+    mount.point == Path::new("/sys/fs/cgroup") && mount.fs_type == "cgroup2"
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_socket())
+}
+
+fn programs(search_path: &OsStr) -> BTreeMap<String, PathBuf> {
+    let folders: Vec<PathBuf> = std::env::split_paths(search_path).collect();
+    let is_program = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    let found = PROGRAMS.iter().filter_map(|name| {
+        let path = folders.iter().map(|folder| folder.join(name)).find(is_program)?;
+        Some(((*name).to_owned(), path))
+    });
+    found.collect()
+}
+
+/// One that cannot be read is one that is not there: the kernel lacks the module.
+fn sysctls() -> BTreeMap<String, String> {
+    let found = SYSCTLS.iter().filter_map(|name| {
+        let value = fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?;
+        Some(((*name).to_owned(), value.trim().to_owned()))
+    });
+    found.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn memory_swap_and_controllers_are_read() {
+        assert_eq!(memory_mib("MemTotal:       24689192 kB\nMemFree: 1 kB\n"), 24110);
+        let table = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/dev/sda\\0402  partition\t1\t0\t-2\n/swap file\t1\t0\t-3\n";
+        assert_eq!(swaps(table), ["/dev/sda 2", "/swap"]);
+        assert_eq!(swaps("Filename\tType\tSize\tUsed\tPriority\n"), [""; 0]);
+        let table = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t2\t4\t1\nmemory\t0\t4\t0\npids\t3\t4\t1\n";
+        assert_eq!(enabled_controllers(table), ["cpuset", "pids"]);
+    }
+
+    #[test]
+    fn only_a_unified_hierarchy_at_its_usual_place_is_cgroup_v2() {
+        let mount = |point: &str, fs_type: &str| Mount {
+            point: PathBuf::from(point),
+            source: "cgroup".to_owned(),
+            fs_type: fs_type.to_owned(),
+        };
+        for (point, fs_type, expected) in [
+            ("/sys/fs/cgroup", "cgroup2", true),
+            ("/sys/fs/cgroup", "tmpfs", false),
+            ("/sys/fs/cgroup/unified", "cgroup2", false),
+        ] {
+            assert_eq!(is_unified_cgroup(&mount(point, fs_type)), expected, "{point} {fs_type}");
+        }
+    }
+
+    #[test]
+    fn programs_are_found_in_the_order_of_the_search_path() {
+        let scratch = super::super::scratch::Scratch::new();
+        for (folder, name, mode) in [("a", "ip", 0o644), ("b", "ip", 0o755), ("c", "ip", 0o755), ("c", "tc", 0o755)] {
+            fs::create_dir_all(scratch.join(folder)).unwrap();
+            fs::write(scratch.join(folder).join(name), "").unwrap();
+            fs::set_permissions(scratch.join(folder).join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let path = std::env::join_paths(["a", "b", "c"].map(|folder| scratch.join(folder))).unwrap();
+        let expected = [("ip", scratch.join("b/ip")), ("tc", scratch.join("c/tc"))];
+        assert_eq!(programs(&path), expected.map(|(name, path)| (name.to_owned(), path)).into());
+    }
+
+    #[test]
+    fn the_facts_of_this_machine_are_found_and_the_second_look_is_quick() {
+        let addresses = OnceCell::new();
+        let look = || look(OsStr::new("/usr/bin:/bin"), &[], &addresses).unwrap();
+        let facts = look();
+        assert!(facts.cpus >= 1 && facts.memory_mib > 100, "{facts:?}");
+        assert!(!facts.host_name.is_empty() && !facts.kernel.is_empty(), "{facts:?}");
+        assert!(facts.interfaces.iter().any(|interface| interface.name == "lo"), "{facts:?}");
+        assert!(facts.programs.contains_key("cp"), "{facts:?}");
+        let began = Instant::now();
+        assert_eq!(look().host_name_addresses, facts.host_name_addresses);
+        assert!(began.elapsed() < NAME_LIMIT, "the name is not looked up again");
+    }
+}

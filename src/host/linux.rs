@@ -1,0 +1,116 @@
+//! The `Host` port over a Linux machine: hands each look and each change to the file that knows it.
+
+use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use kubestrap_phases::world::{
+    Change, Command, Facts, FileInfo, Host, HostError, Output, RuntimeStatus, Undo, UnitState,
+};
+
+use super::runtime::Runtimes;
+use super::{commands, facts, files, mounts, tree, undo, units};
+
+/// Where programs are looked for when the environment does not tell.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The machine this program runs on.
+pub(crate) struct Linux {
+    kept: PathBuf,
+    proxies: Vec<(String, String)>,
+    search_path: OsString,
+    runtimes: Runtimes,
+    host_name_addresses: OnceCell<Vec<IpAddr>>,
+}
+
+impl Linux {
+    /// With its state folder, which is made when the first copy is kept in it.
+    pub(crate) fn new(state: &Path) -> Self {
+        Self {
+            kept: state.join("kept"),
+            proxies: Vec::new(),
+            search_path: OsString::from(USUAL_PATH),
+            runtimes: Runtimes::default(),
+            host_name_addresses: OnceCell::new(),
+        }
+    }
+
+    /// With what matters of our own environment: the search path, and proxy variables that are not empty, in order.
+    #[must_use]
+    pub(crate) fn with_environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        for (name, value) in variables {
+            if name == "PATH" {
+                self.search_path = value;
+                continue;
+            }
+            let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else { continue };
+            if name.to_ascii_lowercase().ends_with("_proxy") && !value.is_empty() {
+                self.proxies.push((name, value));
+            }
+        }
+        self
+    }
+}
+
+impl Host for Linux {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HostError> {
+        files::read(path)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
+        files::stat(path, &|path| Ok(mounts::is_mount_point(&mounts::all()?, path)))
+    }
+
+    fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError> {
+        let mounted = mounts::all()?;
+        let mut found = Vec::new();
+        for path in files::names(folder)? {
+            // An entry that went away since is no entry.
+            found.extend(files::stat(&path, &|path| Ok(mounts::is_mount_point(&mounted, path)))?);
+        }
+        Ok(found)
+    }
+
+    fn facts(&self) -> Result<Facts, HostError> {
+        facts::look(&self.search_path, &self.proxies, &self.host_name_addresses)
+    }
+
+    fn unit(&self, name: &str) -> Result<UnitState, HostError> {
+        units::state(name)
+    }
+
+    fn ask(&self, command: &Command) -> Result<Output, HostError> {
+        commands::ask(command)
+    }
+
+    fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
+        self.runtimes.status(socket)
+    }
+
+    fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
+        undo::of(change, &self.kept)
+    }
+
+    fn apply(&self, change: &Change) -> Result<(), HostError> {
+        match change {
+            Change::File { path, content, mode } => files::write(path, content.bytes(), *mode),
+            Change::Folder { path, mode } => files::make_folder(path, *mode),
+            Change::Remove { path } => files::remove(path),
+            Change::RemoveTree { path } => tree::remove(path, &mounts::all()?),
+            Change::Unit { name, action } => units::act(name, *action),
+            Change::Unmount { path } => mounts::unmount(path),
+            Change::PullImages(pull) => self.runtimes.pull(pull),
+            Change::RemoveSandbox { socket, id, pod } => self.runtimes.remove_sandbox(socket, id, pod),
+            Change::Run { command, .. } => commands::run(command).map(|_| ()),
+            Change::Object(_) => Err(HostError::Command {
+                command: change.summary(),
+                source: std::io::Error::other("the host does not change objects of the cluster"),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "linux_tests.rs"]
+mod tests;

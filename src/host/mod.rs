@@ -1,0 +1,89 @@
+//! The machine: the real `Host` port, the journal on disk and the lock of the state folder.
+//!
+//! `linux.rs` is the port; each kind of look or change has a file of its own. Nothing is decided here: what to change
+//! comes from a phase, and everything that is changed was written to the journal before.
+
+mod commands;
+mod cri;
+mod facts;
+mod files;
+mod linux;
+mod mounts;
+mod network;
+mod ports;
+mod runtime;
+mod state;
+mod tree;
+mod undo;
+mod units;
+
+#[cfg(test)]
+mod scratch;
+
+pub(crate) use linux::Linux;
+pub(crate) use state::{JournalFile, Lock};
+
+use kubestrap_phases::world::Content;
+
+/// Keeps what an object of a cluster was, beside the copies of files.
+pub(crate) fn keep(state: &std::path::Path, before: &Content) -> std::io::Result<()> {
+    undo::keep_copy(before.bytes(), &state.join("kept")).map(|_| ()).map_err(std::io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use kubestrap_phases::plan::{Journal, Store};
+    use kubestrap_phases::problem::Problem;
+    use kubestrap_phases::world::{Content, Event, Overlay, Progress, World};
+
+    use super::scratch::Scratch;
+    use super::state::LockError;
+    use super::{JournalFile, Linux, Lock};
+    use crate::entropy::Real;
+    use crate::time::{Interrupt, RealTime};
+
+    struct Quiet;
+
+    impl Progress for Quiet {
+        fn event(&self, _event: Event<'_>) {}
+    }
+
+    /// What a run does to a machine, from the lock to the last line of the journal.
+    fn run(scratch: &Scratch) -> Result<bool, Problem> {
+        let state = scratch.join("state");
+        let _lock = Lock::take(&state)?;
+        let (host, cluster, store) = (Linux::new(&state), Overlay::default(), JournalFile::new(&state));
+        let (time, entropy, journal) =
+            (RealTime::new(&Quiet, Interrupt::default()), Real::default(), Journal::new(&store));
+        journal.begin("init", 1)?;
+        let world = World::new(&host, &cluster, &time, (&entropy, &Quiet), &journal);
+        let changed = world.put_file(&scratch.join("etc/kubernetes/token"), Content::new("s3cret"), 0o600)?;
+        journal.end("done")?;
+        Ok(changed)
+    }
+
+    #[test]
+    fn a_run_changes_the_machine_once_and_its_journal_knows_what_is_ours_and_no_secret() {
+        let scratch = Scratch::new();
+        assert_eq!((run(&scratch).unwrap(), run(&scratch).unwrap()), (true, false));
+        let file = scratch.join("etc/kubernetes/token");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "s3cret");
+        let store = JournalFile::new(&scratch.join("state"));
+        assert!(!store.lines().unwrap().concat().contains("s3cret"));
+        let inventory = Journal::new(&store).inventory().unwrap();
+        assert!(inventory.owns(&file) && inventory.owns(&scratch.join("etc")), "{inventory:?}");
+        assert!(Journal::new(&store).unfinished().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_run_beside_another_one_changes_nothing() {
+        let scratch = Scratch::new();
+        let _other = Lock::take(&scratch.join("state")).unwrap();
+        let refusal = Lock::take(&scratch.join("state")).unwrap_err();
+        assert!(matches!(refusal, LockError::Held { .. }), "{refusal:?}");
+        assert_eq!(run(&scratch).unwrap_err().id, "another-run");
+        assert!(!scratch.join("etc").exists());
+    }
+}

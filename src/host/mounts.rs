@@ -1,0 +1,121 @@
+//! Mount points, as `/proc/self/mountinfo` lists them, and unmounting.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use kubestrap_phases::world::{HostError, Mount};
+use nix::mount::{MntFlags, umount2};
+
+/// All mount points that this process sees.
+pub(super) fn all() -> Result<Vec<Mount>, HostError> {
+    match std::fs::read("/proc/self/mountinfo") {
+        Ok(bytes) => Ok(parse(&bytes)),
+        Err(source) => Err(HostError::Fact { what: "what is mounted", source }),
+    }
+}
+
+/// Whether something is mounted on exactly this path.
+pub(super) fn is_mount_point(mounts: &[Mount], path: &Path) -> bool {
+    let resolved = resolved(path);
+    mounts.iter().any(|mount| mount.point == resolved)
+}
+
+/// The path as the kernel writes it: links above its last part followed, its last part taken as it is.
+pub(super) fn resolved(path: &Path) -> PathBuf {
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => folder.canonicalize().map_or_else(|_| path.to_owned(), |above| above.join(name)),
+        _ => path.to_owned(),
+    }
+}
+
+/// Unmounts what lies on top here; nothing mounted is fine. Not lazily: what is in use stays and is an error.
+pub(super) fn unmount(path: &Path) -> Result<(), HostError> {
+    if !is_mount_point(&all()?, path) {
+        return Ok(());
+    }
+    umount2(path, MntFlags::UMOUNT_NOFOLLOW).map_err(|error| HostError::Write {
+        action: "unmount",
+        path: path.to_owned(),
+        source: io::Error::from(error),
+    })
+}
+
+/// Reads mountinfo: `36 35 98:0 /root /point options [optional…] - type source options` (proc_pid_mountinfo(5)).
+pub(super) fn parse(text: &[u8]) -> Vec<Mount> {
+    text.split(|&byte| byte == b'\n').filter_map(parse_line).collect()
+}
+
+fn parse_line(line: &[u8]) -> Option<Mount> {
+    let mut words = line.split(|&byte| byte == b' ');
+    let point = PathBuf::from(decoded(words.nth(4)?));
+    words.find(|word| *word == b"-")?;
+    let fs_type = decoded(words.next()?).to_string_lossy().into_owned();
+    let source = decoded(words.next()?).to_string_lossy().into_owned();
+    Some(Mount { point, source, fs_type })
+}
+
+/// The kernel writes space, tab, newline and backslash as `\040` and so on.
+fn decoded(word: &[u8]) -> OsString {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut rest = word;
+    while let Some((&first, after)) = rest.split_first() {
+        let octal =
+            after.get(..3).filter(|digits| first == b'\\' && digits.iter().all(|digit| (b'0'..b'8').contains(digit)));
+        let code = octal.map(|digits| digits.iter().fold(0_u32, |code, digit| code * 8 + u32::from(digit - b'0')));
+        if let Some(byte) = code.and_then(|code| u8::try_from(code).ok()) {
+            bytes.push(byte);
+            rest = &after[3..];
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    OsString::from_vec(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTINFO: &[u8] = b"\
+22 28 0:21 / /sys rw,nosuid shared:7 - sysfs sysfs rw
+30 28 0:26 / /sys/fs/cgroup rw shared:9 master:1 - cgroup2 cgroup2 rw
+99 28 8:1 /sub /mnt/with\\040space\\134and\\011tab rw - ext4 /dev/sda\\0401 rw
+100 28 0:50 / /var/lib/kubelet/pods/u/volumes/t rw - tmpfs tmpfs rw,size=64k
+";
+
+    #[test]
+    fn mountinfo_is_read_with_its_octal_escapes() {
+        let mounts = parse(MOUNTINFO);
+        let read: Vec<_> =
+            mounts.iter().map(|mount| (mount.point.to_str().unwrap(), &*mount.source, &*mount.fs_type)).collect();
+        let expected = [
+            ("/sys", "sysfs", "sysfs"),
+            ("/sys/fs/cgroup", "cgroup2", "cgroup2"),
+            ("/mnt/with space\\and\ttab", "/dev/sda 1", "ext4"),
+            ("/var/lib/kubelet/pods/u/volumes/t", "tmpfs", "tmpfs"),
+        ];
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_mount_point_is_exactly_its_path() {
+        let mounts = parse(MOUNTINFO);
+        assert!(is_mount_point(&mounts, Path::new("/sys")));
+        assert!(!is_mount_point(&mounts, Path::new("/sys/fs")));
+    }
+
+    #[test]
+    fn the_mounts_of_this_machine_include_its_root_and_proc() {
+        let mounts = all().unwrap();
+        assert!(is_mount_point(&mounts, Path::new("/")), "{mounts:?}");
+        assert!(is_mount_point(&mounts, Path::new("/proc")), "{mounts:?}");
+    }
+
+    #[test]
+    fn unmounting_where_nothing_is_mounted_is_done_already() {
+        unmount(Path::new("/proc/self/nothing-here")).unwrap();
+    }
+}

@@ -1,0 +1,314 @@
+//! What the container runtime is asked and told over CRI: its state, its images and sandboxes; pulling and removing.
+//!
+//! That its network is not ready is no matter here: before a Pod network is installed it never is.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use k8s_cri::v1::{
+    CgroupDriver, Container, ContainerState, ContainerStatusRequest, ImageSpec, ListContainersRequest,
+    ListImagesRequest, ListPodSandboxRequest, PodSandbox, PullImageRequest, RemovePodSandboxRequest,
+    RuntimeConfigRequest, StatusRequest, StatusResponse, StopPodSandboxRequest,
+};
+use kubestrap_phases::world::{ContainerInfo, HostError, ImagePull, RuntimeStatus, Sandbox};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tonic::{Code, Request, Status};
+
+use super::cri::{self, Connection, Connections};
+
+/// How long an answer may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long one try to pull one image may take; runtimes give up earlier when nothing arrives any more.
+const PULL_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// How often a pull and a removal are tried, as kubeadm does.
+const TRIES: u32 = 5;
+
+/// Pause after the first failed try; longer after each further one.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// An answer of the runtime; the status is boxed since it is large.
+type Answer<T> = Result<T, Box<Status>>;
+
+/// The runtimes of this host, connected to when they are first asked.
+#[derive(Default)]
+pub(super) struct Runtimes {
+    tokio: OnceCell<Runtime>,
+    connections: RefCell<Connections>,
+}
+
+impl Runtimes {
+    /// Asks for everything at once.
+    pub(super) fn status(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
+        self.talk(socket, "tell its state", status)
+    }
+
+    /// Pulls all images, several at once; an image that fails does not keep the others from being pulled.
+    pub(super) fn pull(&self, pull: &ImagePull) -> Result<(), HostError> {
+        let failures = self.talk(&pull.socket, "pull images", async |connection| {
+            let mut pulls = JoinSet::new();
+            for image in &pull.images {
+                pulls.spawn(pull_one(connection.clone(), image.clone()));
+            }
+            let failed = pulls.join_all().await.into_iter().filter_map(|(image, result)| Some((image, result.err()?)));
+            Ok(failed.map(|(image, status)| (image, cri::words(&status))).collect::<BTreeMap<_, _>>())
+        })?;
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let images: Vec<&str> = failures.keys().map(String::as_str).collect();
+        let reasons: Vec<String> = failures.iter().map(|(image, reason)| format!("{image}: {reason}")).collect();
+        Err(failed(&pull.socket, &format!("pull {}", images.join(", ")), io::Error::other(reasons.join("\n"))))
+    }
+
+    /// Stops and removes a sandbox with its containers; gone already is fine.
+    pub(super) fn remove_sandbox(&self, socket: &str, id: &str, pod: &str) -> Result<(), HostError> {
+        self.talk(socket, &format!("remove the sandbox of Pod {pod}"), async |connection| {
+            tries(async || {
+                let (mut runtime, pod_sandbox_id) = (connection.runtime(), id.to_owned());
+                let stop = StopPodSandboxRequest { pod_sandbox_id: pod_sandbox_id.clone() };
+                gone_is_fine(limited(ANSWER_LIMIT, runtime.stop_pod_sandbox(stop)).await)?;
+                let remove = RemovePodSandboxRequest { pod_sandbox_id };
+                gone_is_fine(limited(ANSWER_LIMIT, runtime.remove_pod_sandbox(remove)).await)
+            })
+            .await
+        })
+    }
+
+    /// Asks over the kept connection, or over a new one when there is none or the runtime was restarted since.
+    fn talk<T>(&self, socket: &str, action: &str, ask: impl AsyncFn(Connection) -> Answer<T>) -> Result<T, HostError> {
+        let failed = |source| failed(socket, action, source);
+        let tokio = self.tokio()?;
+        let refused = |status: &Status| failed(io::Error::other(cri::words(status)));
+        let kept = self.connections.borrow().get(socket).cloned();
+        if let Some(connection) = kept {
+            match tokio.block_on(ask(connection)) {
+                Ok(answer) => return Ok(answer),
+                Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
+                    self.connections.borrow_mut().remove(socket);
+                }
+                Err(status) => return Err(refused(&status)),
+            }
+        }
+        let connection = tokio.block_on(cri::connect(socket)).map_err(failed)?;
+        self.connections.borrow_mut().insert(socket.to_owned(), connection.clone());
+        tokio.block_on(ask(connection)).map_err(|status| refused(&status))
+    }
+
+    fn tokio(&self) -> Result<&Runtime, HostError> {
+        if let Some(tokio) = self.tokio.get() {
+            return Ok(tokio);
+        }
+        let built = Builder::new_current_thread().enable_all().build();
+        let built = built.map_err(|source| HostError::Fact { what: "what happens on sockets", source })?;
+        Ok(self.tokio.get_or_init(|| built))
+    }
+}
+
+fn failed(socket: &str, action: &str, source: io::Error) -> HostError {
+    HostError::Runtime { socket: socket.to_owned(), action: action.to_owned(), source }
+}
+
+/// Waits for an answer, and takes silence for one.
+async fn limited<T>(limit: Duration, answer: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Answer<T> {
+    match timeout(limit, answer).await {
+        Ok(answer) => answer.map(tonic::Response::into_inner).map_err(Box::new),
+        Err(_) => Err(Box::new(Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs())))),
+    }
+}
+
+async fn tries<T>(once: impl AsyncFn() -> Answer<T>) -> Answer<T> {
+    let mut tried = 1;
+    loop {
+        match once().await {
+            Err(_) if tried < TRIES => sleep(PAUSE * tried).await,
+            last => return last,
+        }
+        tried += 1;
+    }
+}
+
+fn gone_is_fine<T>(answer: Answer<T>) -> Answer<()> {
+    match answer {
+        Err(status) if status.code() != Code::NotFound => Err(status),
+        _ => Ok(()),
+    }
+}
+
+async fn pull_one(connection: Connection, image: String) -> (String, Answer<()>) {
+    let mut tried = 1;
+    loop {
+        let spec = ImageSpec { image: image.clone(), ..ImageSpec::default() };
+        let request = PullImageRequest { image: Some(spec), ..PullImageRequest::default() };
+        match limited(PULL_LIMIT, connection.images().pull_image(request)).await {
+            Err(_) if tried < TRIES => sleep(PAUSE * tried).await,
+            last => return (image, last.map(|_| ())),
+        }
+        tried += 1;
+    }
+}
+
+async fn status(connection: Connection) -> Answer<RuntimeStatus> {
+    let runtime = || connection.runtime();
+    let (mut telling, mut images) = (runtime(), connection.images());
+    let (mut sandboxes, mut containers) = (runtime(), runtime());
+    let (told, images, sandboxes, containers) = tokio::try_join!(
+        limited(ANSWER_LIMIT, telling.status(Request::new(StatusRequest { verbose: true }))),
+        limited(ANSWER_LIMIT, images.list_images(ListImagesRequest::default())),
+        limited(ANSWER_LIMIT, sandboxes.list_pod_sandbox(ListPodSandboxRequest::default())),
+        limited(ANSWER_LIMIT, containers.list_containers(ListContainersRequest::default())),
+    )?;
+    let config = Config::read(&told);
+    let systemd_cgroup = match config.systemd_cgroup {
+        Some(known) => Some(known),
+        None => systemd_cgroup(&connection).await?,
+    };
+    let mut by_sandbox = newest(containers.containers);
+    let mut found = Vec::new();
+    for sandbox in newest_first(sandboxes.items) {
+        let containers = by_sandbox.remove(&sandbox.id).unwrap_or_default();
+        found.push(with_containers(&connection, sandbox, containers).await?);
+    }
+    Ok(RuntimeStatus {
+        name: connection.version.runtime_name.clone(),
+        version: connection.version.runtime_version.clone(),
+        api: connection.api().name().to_owned(),
+        not_ready: not_ready(&told),
+        sandbox_image: config.sandbox_image,
+        systemd_cgroup,
+        images: images
+            .images
+            .into_iter()
+            .flat_map(|image| image.repo_tags.into_iter().chain(image.repo_digests))
+            .collect(),
+        sandboxes: found,
+    })
+}
+
+fn not_ready(told: &StatusResponse) -> Option<String> {
+    let conditions = told.status.iter().flat_map(|status| &status.conditions);
+    match conditions.into_iter().find(|condition| condition.r#type == "RuntimeReady") {
+        Some(condition) if condition.status => None,
+        Some(condition) => Some(format!("{}: {}", condition.reason, condition.message)),
+        None => Some("it does not tell whether it is ready".to_owned()),
+    }
+}
+
+/// What a runtime tells of its configuration among the verbose words of its status.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Config {
+    sandbox_image: Option<String>,
+    systemd_cgroup: Option<bool>,
+}
+
+impl Config {
+    /// containerd puts its configuration under `config`; CRI-O and cri-dockerd put only the sandbox image there.
+    fn read(told: &StatusResponse) -> Self {
+        told.info
+            .get("config")
+            .and_then(|text| serde_json::from_str(text).ok())
+            .map(|config| Self::of(&config))
+            .unwrap_or_default()
+    }
+
+    fn of(config: &Value) -> Self {
+        let text = |pointer: &str| config.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let handler = text("/containerd/defaultRuntimeName").unwrap_or("runc");
+        let options = config.pointer("/containerd/runtimes").and_then(|runtimes| runtimes.get(handler)?.get("options"));
+        Self {
+            sandbox_image: text("/sandboxImage").map(str::to_owned),
+            systemd_cgroup: options.and_then(|options| options.get("SystemdCgroup")?.as_bool()),
+        }
+    }
+}
+
+/// Asks for the cgroup driver itself; runtimes before containerd 2.0 and CRI-O 1.28 do not know that question.
+async fn systemd_cgroup(connection: &Connection) -> Answer<Option<bool>> {
+    match limited(ANSWER_LIMIT, connection.runtime().runtime_config(RuntimeConfigRequest {})).await {
+        Ok(answer) => Ok(answer.linux.map(|linux| linux.cgroup_driver() == CgroupDriver::Systemd)),
+        Err(status) if status.code() == Code::Unimplemented => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+fn newest_first(mut sandboxes: Vec<PodSandbox>) -> Vec<PodSandbox> {
+    sandboxes.sort_by_key(|sandbox| std::cmp::Reverse(sandbox.created_at));
+    sandboxes
+}
+
+/// By sandbox, of each container name the newest one.
+fn newest(mut containers: Vec<Container>) -> HashMap<String, BTreeMap<String, Container>> {
+    containers.sort_by_key(|container| container.created_at);
+    let mut found: HashMap<String, BTreeMap<String, Container>> = HashMap::new();
+    for container in containers {
+        let name = container.metadata.as_ref().map(|metadata| metadata.name.clone()).unwrap_or_default();
+        found.entry(container.pod_sandbox_id.clone()).or_default().insert(name, container);
+    }
+    found
+}
+
+async fn with_containers(
+    connection: &Connection,
+    sandbox: PodSandbox,
+    containers: BTreeMap<String, Container>,
+) -> Answer<Sandbox> {
+    let metadata = sandbox.metadata.unwrap_or_default();
+    // Where the kubelet lets runtimes write: <namespace>_<name>_<uid>/<container>/<attempt>.log
+    let logs =
+        PathBuf::from("/var/log/pods").join(format!("{}_{}_{}", metadata.namespace, metadata.name, metadata.uid));
+    let mut found = Vec::new();
+    for (name, container) in containers {
+        let state = container.state();
+        let attempt = container.metadata.map(|metadata| metadata.attempt).unwrap_or_default();
+        let mut known = ContainerInfo {
+            id: container.id,
+            log: logs.join(&name).join(format!("{attempt}.log")),
+            name,
+            state: state_word(state).to_owned(),
+            attempt,
+            exit_code: 0,
+        };
+        if state == ContainerState::ContainerExited {
+            ask_for_the_end(connection, &mut known).await?;
+        }
+        found.push(known);
+    }
+    Ok(Sandbox { id: sandbox.id, name: metadata.name, namespace: metadata.namespace, containers: found })
+}
+
+fn state_word(state: ContainerState) -> &'static str {
+    match state {
+        ContainerState::ContainerCreated => "created",
+        ContainerState::ContainerRunning => "running",
+        ContainerState::ContainerExited => "exited",
+        ContainerState::ContainerUnknown => "unknown",
+    }
+}
+
+/// Exit code and log are told per container only. One that was removed since keeps what is known.
+async fn ask_for_the_end(connection: &Connection, known: &mut ContainerInfo) -> Answer<()> {
+    let request = ContainerStatusRequest { container_id: known.id.clone(), verbose: false };
+    match limited(ANSWER_LIMIT, connection.runtime().container_status(request)).await {
+        Ok(answer) => {
+            let status = answer.status.unwrap_or_default();
+            known.exit_code = status.exit_code;
+            if !status.log_path.is_empty() {
+                known.log = PathBuf::from(status.log_path);
+            }
+            Ok(())
+        }
+        Err(status) if status.code() == Code::NotFound => Ok(()),
+        Err(status) => Err(status),
+    }
+}
+
+#[cfg(test)]
+#[path = "runtime_tests.rs"]
+mod tests;

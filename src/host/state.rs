@@ -1,0 +1,255 @@
+//! The state folder's own two files: the journal, and the lock that lets one run at a time touch the node.
+//!
+//! A line of the journal that has to last is on disk before `append` returns. A power cut may leave half a last line; the
+//! next line then begins on a new one, and readers leave out the half.
+
+use std::cell::RefCell;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use kubestrap_phases::plan::{Store, StoreError};
+use kubestrap_phases::problem::Explain;
+use kubestrap_phases::world::HostError;
+
+use super::files;
+
+/// The journal of all runs, `<state>/journal`.
+pub(crate) struct JournalFile {
+    path: PathBuf,
+    open: RefCell<Option<File>>,
+}
+
+impl JournalFile {
+    /// The journal in a state folder; folder and file are made by the first line.
+    pub(crate) fn new(state: &Path) -> Self {
+        Self { path: state.join("journal"), open: RefCell::new(None) }
+    }
+
+    /// Removes the state folder with all that is in it: the last act of a reset, after which nothing here is ours.
+    pub(crate) fn forget(&self) -> Result<(), StoreError> {
+        self.open.take();
+        match fs::remove_dir_all(self.path.parent().unwrap_or(&self.path)) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(self.failed(source)),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> StoreError {
+        StoreError { path: self.path.display().to_string(), source }
+    }
+
+    /// Opens for appending, with a new line begun.
+    fn opened(&self) -> io::Result<File> {
+        let state = self.path.parent().unwrap_or(Path::new("/"));
+        make_state_folder(state)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
+        files::sync_folder(state)?;
+        if ends_in_half_a_line(&mut file)? {
+            file.write_all(b"\n")?;
+        }
+        Ok(file)
+    }
+}
+
+impl Store for JournalFile {
+    fn lines(&self) -> Result<Vec<String>, StoreError> {
+        match fs::read(&self.path) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
+    fn append(&self, line: &str, sync: bool) -> Result<(), StoreError> {
+        let mut open = self.open.borrow_mut();
+        let mut file = match open.take() {
+            Some(file) => file,
+            None => self.opened().map_err(|source| self.failed(source))?,
+        };
+        let text = format!("{line}\n");
+        let appended = file.write_all(text.as_bytes()).and_then(|()| if sync { file.sync_data() } else { Ok(()) });
+        appended.map_err(|source| self.failed(source))?;
+        // After a failure it is opened anew, since half a line may have been written.
+        *open = Some(file);
+        Ok(())
+    }
+}
+
+fn ends_in_half_a_line(file: &mut File) -> io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+fn make_state_folder(state: &Path) -> io::Result<()> {
+    files::make_folders(state, 0o700).map_err(|error| match error {
+        HostError::Write { source, .. } | HostError::Read { source, .. } => source,
+        other => io::Error::other(other),
+    })
+}
+
+/// Held by a run from its first look to its end; the kernel gives it back when the process is gone, however it ended.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+/// The lock of the state folder could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LockError {
+    /// Another run has it.
+    #[error("another run of kubestrap is working on this node, process {holder}")]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// Its process id, as far as it has written it.
+        holder: String,
+    },
+    /// The lock file cannot be made or locked.
+    #[error("cannot lock {path}")]
+    Failed {
+        /// The lock file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock `<state>/lock`, or says who has it. Does not wait.
+    pub(crate) fn take(state: &Path) -> Result<Self, LockError> {
+        let path = state.join("lock");
+        let open = || -> io::Result<File> {
+            make_state_folder(state)?;
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)
+        };
+        let mut file = match open() {
+            Ok(file) => file,
+            Err(source) => return Err(LockError::Failed { path, source }),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+                return Err(LockError::Held {
+                    path,
+                    holder: if holder.is_empty() { "unknown".to_owned() } else { holder },
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(LockError::Failed { path, source }),
+        }
+        let told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        match told {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(source) => Err(LockError::Failed { path, source }),
+        }
+    }
+}
+
+impl Explain for LockError {
+    fn id(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "another-run",
+            Self::Failed { .. } => "state-lock",
+        }
+    }
+
+    fn place(&self) -> Option<String> {
+        let (Self::Held { path, .. } | Self::Failed { path, .. }) = self;
+        Some(path.display().to_string())
+    }
+
+    fn fixes(&self) -> Vec<String> {
+        match self {
+            Self::Held { holder, .. } if holder != "unknown" => {
+                vec![
+                    "wait until it has ended, then run the same command again".to_owned(),
+                    format!("or stop it: kill {holder}"),
+                ]
+            }
+            Self::Held { path, .. } => vec![format!("see who has it: fuser -v {}", path.display())],
+            Self::Failed { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                vec!["run the same command as root: sudo kubestrap …".to_owned()]
+            }
+            Self::Failed { path, .. } => {
+                vec![format!("make it possible to write {}, then run the same command again", path.display())]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use kubestrap_phases::problem::Problem;
+
+    use super::super::scratch::Scratch;
+    use super::*;
+
+    #[test]
+    fn lines_come_back_in_order_from_another_store_over_the_same_folder() {
+        let scratch = Scratch::new();
+        let state = scratch.join("var/lib/kubestrap");
+        let journal = JournalFile::new(&state);
+        assert_eq!(journal.lines().unwrap(), [""; 0]);
+        assert!(!state.exists(), "looking makes nothing");
+        journal.append("one", true).unwrap();
+        journal.append("two", false).unwrap();
+        let again = JournalFile::new(&state);
+        again.append("three", true).unwrap();
+        assert_eq!(journal.lines().unwrap(), ["one", "two", "three"]);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode(&state), mode(&state.join("journal"))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_line_torn_by_a_power_cut_stays_a_line_of_its_own() {
+        let scratch = Scratch::new();
+        fs::write(scratch.join("journal"), b"{\"n\":1}\n{\"n\":2,\"chan\xf0\x9f").unwrap();
+        let journal = JournalFile::new(scratch.path());
+        journal.append("{\"run\":2}", true).unwrap();
+        journal.append("{\"n\":1}", true).unwrap();
+        let lines = journal.lines().unwrap();
+        assert_eq!((lines.len(), &*lines[0], &*lines[2], &*lines[3]), (4, "{\"n\":1}", "{\"run\":2}", "{\"n\":1}"));
+        assert!(lines[1].starts_with("{\"n\":2,\"chan"));
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_kept_names_its_file() {
+        let scratch = Scratch::new();
+        fs::write(scratch.join("file"), "").unwrap();
+        let problem = Problem::from(JournalFile::new(&scratch.join("file")).append("line", true).unwrap_err());
+        assert_eq!(
+            (problem.id.as_str(), problem.place),
+            ("journal", Some(scratch.join("file/journal").display().to_string()))
+        );
+    }
+
+    #[test]
+    fn a_second_holder_is_refused_and_told_who_has_the_lock_until_it_is_given_back() {
+        let scratch = Scratch::new();
+        let state = scratch.join("state");
+        let lock = Lock::take(&state).unwrap();
+        let problem = Problem::from(Lock::take(&state).unwrap_err());
+        assert_eq!(problem.id, "another-run");
+        assert!(problem.what.ends_with(&format!("process {}", std::process::id())), "{}", problem.what);
+        drop(lock);
+        Lock::take(&state).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_made_says_where() {
+        let scratch = Scratch::new();
+        fs::write(scratch.join("file"), "").unwrap();
+        let problem = Problem::from(Lock::take(&scratch.join("file")).unwrap_err());
+        assert_eq!(problem.id, "state-lock");
+        assert!(problem.place.unwrap().ends_with("file/lock"));
+    }
+}

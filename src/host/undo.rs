@@ -1,0 +1,132 @@
+//! What would take a change back, worked out before it is made.
+//!
+//! A file that is about to be replaced or removed is copied into the state folder first, under its digest: nothing of it
+//! ever stands in the journal, since it may be a key.
+
+use std::path::{Path, PathBuf};
+
+use kubestrap_phases::world::{Change, FileKind, HostError, Undo, UnitAction, UnitState, sha256_hex};
+
+use super::{files, units};
+
+/// Works out the way back; `kept` is the folder for copies.
+pub(super) fn of(change: &Change, kept: &Path) -> Result<Undo, HostError> {
+    match change {
+        Change::File { path, .. } => match kind(path)? {
+            None => Ok(Undo::Remove { path: path.clone() }),
+            Some((FileKind::File, mode)) => keep(path, mode, kept),
+            Some((FileKind::Folder, _)) => Err(HostError::Write {
+                action: "write",
+                path: path.clone(),
+                source: std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder"),
+            }),
+            Some(_) => Ok(Undo::Impossible { why: not_a_file(path) }),
+        },
+        Change::Folder { path, .. } => Ok(match kind(path)? {
+            None => Undo::Remove { path: path.clone() },
+            Some(_) => Undo::Nothing,
+        }),
+        Change::Remove { path } => match kind(path)? {
+            None => Ok(Undo::Nothing),
+            Some((FileKind::File, mode)) => keep(path, mode, kept),
+            Some((FileKind::Folder, mode)) => Ok(Undo::MakeFolder { path: path.clone(), mode }),
+            Some(_) => Ok(Undo::Impossible { why: not_a_file(path) }),
+        },
+        Change::Unit { name, action } => Ok(of_unit(name, *action, &units::state(name)?)),
+        Change::RemoveTree { path } if kind(path)?.is_none() => Ok(Undo::Nothing),
+        Change::RemoveTree { path } => {
+            Ok(Undo::Impossible { why: format!("what is below {} is not kept", path.display()) })
+        }
+        Change::Unmount { path } => {
+            Ok(Undo::Impossible { why: format!("how {} was mounted is not kept", path.display()) })
+        }
+        Change::PullImages(_) => Ok(Undo::Nothing),
+        Change::RemoveSandbox { pod, .. } => {
+            Ok(Undo::Impossible { why: format!("Pod {pod} can only be started anew, by the kubelet") })
+        }
+        Change::Run { purpose, .. } => {
+            Ok(Undo::Impossible { why: format!("nothing is known to take back: {purpose}") })
+        }
+        Change::Object(_) => Ok(Undo::Impossible { why: "it is a change of the cluster, not of this host".to_owned() }),
+    }
+}
+
+/// Acting the other way round, unless the action changes nothing.
+fn of_unit(name: &str, action: UnitAction, state: &UnitState) -> Undo {
+    let runs = matches!(&*state.active, "active" | "activating" | "reloading");
+    let back = |action| Undo::Unit { name: name.to_owned(), action };
+    match action {
+        UnitAction::Start | UnitAction::Restart if !runs => back(UnitAction::Stop),
+        UnitAction::Stop if runs => back(UnitAction::Start),
+        UnitAction::Enable if !state.enabled => {
+            Undo::Impossible { why: format!("by hand only: systemctl disable {name}") }
+        }
+        _ => Undo::Nothing,
+    }
+}
+
+fn kind(path: &Path) -> Result<Option<(FileKind, u32)>, HostError> {
+    Ok(files::stat(path, &|_| Ok(false))?.map(|found| (found.kind, found.mode)))
+}
+
+fn not_a_file(path: &Path) -> String {
+    match std::fs::read_link(path) {
+        Ok(target) => format!("by hand only: ln -sfn {} {}", target.display(), path.display()),
+        Err(_) => format!("{} is neither a file nor a folder", path.display()),
+    }
+}
+
+/// Copies a file to `<kept>/<digest>`; the same content is kept once.
+fn keep(path: &Path, mode: u32, kept: &Path) -> Result<Undo, HostError> {
+    let Some(bytes) = files::read(path)? else {
+        return Ok(Undo::Remove { path: path.to_owned() });
+    };
+    let copy = keep_copy(&bytes, kept)?;
+    Ok(Undo::Restore { path: path.to_owned(), kept: copy, mode })
+}
+
+/// Puts bytes into the folder for copies, under their digest.
+pub(super) fn keep_copy(bytes: &[u8], kept: &Path) -> Result<PathBuf, HostError> {
+    if let Some(state) = kept.parent() {
+        files::make_folders(state, 0o700)?;
+    }
+    files::make_folder(kept, 0o700)?;
+    let copy: PathBuf = kept.join(sha256_hex(bytes));
+    if files::read(&copy)?.as_deref() != Some(bytes) {
+        files::write(&copy, bytes, 0o600)?;
+    }
+    Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(active: &str, enabled: bool) -> UnitState {
+        UnitState { exists: true, enabled, active: active.to_owned(), ..UnitState::default() }
+    }
+
+    #[test]
+    fn a_unit_is_put_back_only_when_the_action_changes_something() {
+        let back = |action| Undo::Unit { name: "kubelet.service".to_owned(), action };
+        for (action, active, expected) in [
+            (UnitAction::Stop, "active", back(UnitAction::Start)),
+            (UnitAction::Stop, "activating", back(UnitAction::Start)),
+            (UnitAction::Stop, "inactive", Undo::Nothing),
+            (UnitAction::Start, "inactive", back(UnitAction::Stop)),
+            (UnitAction::Start, "active", Undo::Nothing),
+            (UnitAction::Restart, "failed", back(UnitAction::Stop)),
+            (UnitAction::Restart, "active", Undo::Nothing),
+        ] {
+            let undo = of_unit("kubelet.service", action, &state(active, true));
+            assert_eq!(undo, expected, "{action:?} while {active}");
+        }
+    }
+
+    #[test]
+    fn enabling_an_enabled_unit_leaves_nothing_to_take_back() {
+        assert_eq!(of_unit("kubelet", UnitAction::Enable, &state("active", true)), Undo::Nothing);
+        let undo = of_unit("kubelet", UnitAction::Enable, &state("active", false));
+        assert_eq!(undo, Undo::Impossible { why: "by hand only: systemctl disable kubelet".to_owned() });
+    }
+}

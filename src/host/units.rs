@@ -1,0 +1,145 @@
+//! Units of the init system: systemd, or OpenRC where there is no systemctl.
+//!
+//! The kubelet's unit restarts itself every 10 s until its configuration is there, and is `activating` in between; a
+//! restart ends that pause at once.
+
+use std::io::{Error, ErrorKind};
+
+use kubestrap_phases::world::{Command, HostError, UnitAction, UnitState};
+
+use super::commands;
+
+const SHOWN: &str = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,ExecMainStatus,MainPID";
+
+/// State of a unit; where there is no init system, no unit exists.
+pub(super) fn state(name: &str) -> Result<UnitState, HostError> {
+    let show = Command::new(&["systemctl", "show", "-p", SHOWN, name]);
+    match commands::ask(&show) {
+        Ok(output) if output.code == 0 => Ok(from_systemd(&output.stdout)),
+        // systemctl is installed but systemd is not this machine's init.
+        Ok(output) if output.stderr.contains("not been booted") || output.stderr.contains("connect to bus") => {
+            Ok(UnitState::default())
+        }
+        Ok(output) => Err(HostError::Command {
+            command: show.words.join(" "),
+            source: Error::other(commands::last_words(&output)),
+        }),
+        Err(error) if is_not_installed(&error) => of_openrc(name),
+        Err(error) => Err(error),
+    }
+}
+
+/// Acts on a unit and waits until the init system has done it.
+pub(super) fn act(name: &str, action: UnitAction) -> Result<(), HostError> {
+    if matches!(action, UnitAction::Start | UnitAction::Restart) {
+        match commands::run(&Command::new(&["systemctl", "daemon-reload"])) {
+            Err(error) if is_not_installed(&error) => return act_openrc(name, action),
+            other => other.map(|_| ())?,
+        }
+    }
+    match commands::run(&Command::new(&["systemctl", action.word(), name])) {
+        Err(error) if is_not_installed(&error) => act_openrc(name, action),
+        other => other.map(|_| ()),
+    }
+}
+
+fn is_not_installed(error: &HostError) -> bool {
+    matches!(error, HostError::Command { source, .. } if source.kind() == ErrorKind::NotFound)
+}
+
+fn from_systemd(text: &str) -> UnitState {
+    let mut state = UnitState::default();
+    for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        match key {
+            "LoadState" => state.exists = value != "not-found",
+            // What `systemctl is-enabled` counts as enabled.
+            "UnitFileState" => {
+                state.enabled =
+                    matches!(value, "enabled" | "enabled-runtime" | "static" | "alias" | "indirect" | "generated");
+            }
+            "ActiveState" => value.clone_into(&mut state.active),
+            "SubState" => value.clone_into(&mut state.sub),
+            "NRestarts" => state.restarts = value.parse().unwrap_or(0),
+            "ExecMainStatus" => state.exit_code = value.parse().unwrap_or(0),
+            "MainPID" => state.pid = value.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    state
+}
+
+/// OpenRC knows services without a suffix.
+fn service(name: &str) -> &str {
+    name.strip_suffix(".service").unwrap_or(name)
+}
+
+fn of_openrc(name: &str) -> Result<UnitState, HostError> {
+    let name = service(name);
+    let exists = match commands::ask(&Command::new(&["rc-service", "--exists", name])) {
+        Ok(output) => output.code == 0,
+        Err(error) if is_not_installed(&error) => false,
+        Err(error) => return Err(error),
+    };
+    if !exists {
+        return Ok(UnitState::default());
+    }
+    let status = commands::ask(&Command::new(&["rc-service", name, "status"]))?;
+    let default = commands::ask(&Command::new(&["rc-update", "show", "default"]))?;
+    Ok(UnitState {
+        exists: true,
+        enabled: default.stdout.lines().any(|line| line.split('|').next().is_some_and(|word| word.trim() == name)),
+        active: if status.code == 0 { "active" } else { "inactive" }.to_owned(),
+        ..UnitState::default()
+    })
+}
+
+fn act_openrc(name: &str, action: UnitAction) -> Result<(), HostError> {
+    let name = service(name);
+    let command = match action {
+        UnitAction::Enable => Command::new(&["rc-update", "add", name, "default"]),
+        _ => Command::new(&["rc-service", name, action.word()]),
+    };
+    commands::run(&command).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kubelet_that_restarts_itself_is_read_from_systemd() {
+        let text = "MainPID=0\nNRestarts=12\nExecMainStatus=255\nLoadState=loaded\nActiveState=activating\n\
+                    SubState=auto-restart\nUnitFileState=enabled\n";
+        let expected = UnitState {
+            exists: true,
+            enabled: true,
+            active: "activating".to_owned(),
+            sub: "auto-restart".to_owned(),
+            restarts: 12,
+            exit_code: 255,
+            pid: 0,
+        };
+        assert_eq!(from_systemd(text), expected);
+    }
+
+    #[test]
+    fn a_unit_that_is_not_there_does_not_exist_and_is_not_enabled() {
+        let text = "MainPID=0\nNRestarts=0\nExecMainStatus=0\nLoadState=not-found\nActiveState=inactive\n\
+                    SubState=dead\nUnitFileState=\n";
+        let state = from_systemd(text);
+        assert_eq!((state.exists, state.enabled, state.active.as_str()), (false, false, "inactive"));
+    }
+
+    #[test]
+    fn which_unit_file_states_count_as_enabled() {
+        for (word, enabled) in [("enabled", true), ("static", true), ("disabled", false), ("masked", false)] {
+            assert_eq!(from_systemd(&format!("UnitFileState={word}")).enabled, enabled, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_unit_nobody_knows_does_not_exist_on_this_machine() {
+        let state = state("kubestrap-no-such-unit.service").unwrap();
+        assert_eq!((state.exists, state.enabled, state.pid), (false, false, 0));
+    }
+}

@@ -1,0 +1,164 @@
+//! Launch: puts the real or the dry world together, then plan and run.
+//!
+//! Touches nothing before the plan is made; takes the lock on the state folder before the first change.
+
+use std::cell::OnceCell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use kubestrap_phases::config::{ClusterConfig, Layout};
+use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
+use kubestrap_phases::problem::Problem;
+use kubestrap_phases::world::{Change, Clock, Cluster, Entropy, Event, Host, Overlay, Progress as _, Time, World};
+
+use crate::cli::Shared;
+use crate::cluster::ApiServers;
+use crate::entropy::Real;
+use crate::host::{JournalFile, Linux, Lock};
+use crate::report::{Report, say};
+use crate::time::{DryTime, Interrupt, RealTime};
+
+/// How many key pairs `init` makes: three CAs, seven leaves, the service account's, and those of the kubeconfigs.
+const KEY_PAIRS: usize = 15;
+
+/// One command's run: the real ports, and how to speak.
+pub(crate) struct Session<'a> {
+    shared: &'a Shared,
+    report: &'a Report,
+    host: Linux,
+    servers: ApiServers,
+    time: RealTime<'a>,
+    dry_time: DryTime<'a>,
+    entropy: Real,
+    journal_file: JournalFile,
+    lock: OnceCell<Lock>,
+}
+
+/// What to run.
+pub(crate) struct Order<'a, J: 'static> {
+    /// The table.
+    pub(crate) workflow: &'static Workflow<J>,
+    /// The job.
+    pub(crate) job: &'a J,
+    /// Which phases.
+    pub(crate) selection: &'a Selection,
+    /// What it is about, for the first line.
+    pub(crate) subject: &'a str,
+}
+
+impl<'a> Session<'a> {
+    /// Opens the ports; changes nothing.
+    pub(crate) fn open(shared: &'a Shared, report: &'a Report) -> Result<Self, Problem> {
+        let state = Path::new(Layout::STATE);
+        let interrupt = Interrupt::by_signals().map_err(|error| {
+            Problem::new("host-signals", "cannot listen to signals")
+                .why(error.to_string())
+                .fix("run the same command again")
+        })?;
+        let servers = ApiServers::new(Box::new(|before| crate::host::keep(state, before))).map_err(|error| {
+            Problem::new("host-threads", "cannot start the network runtime")
+                .why(error.to_string())
+                .fix("check the limits: ulimit -a")
+        })?;
+        Ok(Self {
+            shared,
+            report,
+            host: Linux::new(state).with_environment(shared.environment.iter().cloned()),
+            servers,
+            time: RealTime::new(report, interrupt),
+            dry_time: DryTime::new(report),
+            entropy: Real::default(),
+            journal_file: JournalFile::new(state),
+            lock: OnceCell::new(),
+        })
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &self.host
+    }
+
+    pub(crate) fn servers(&self) -> &dyn Cluster {
+        &self.servers
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &self.entropy
+    }
+
+    pub(crate) fn time(&self) -> &dyn Time {
+        &self.time
+    }
+
+    pub(crate) fn now(&self) -> Clock {
+        self.time.now()
+    }
+
+    /// Plans and runs; says how long it took.
+    pub(crate) fn run<J>(&self, order: &Order<'_, J>) -> Result<Duration, Problem> {
+        let started = Instant::now();
+        let plan = order.workflow.plan(order.job, order.selection)?;
+        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: order.subject });
+        if self.shared.dry_run {
+            let overlay = Overlay::over(&self.host, &self.servers);
+            let store = Forgetful(&self.journal_file);
+            let journal = Journal::new(&store);
+            let world = World::new(&overlay, &overlay, &self.dry_time, (&self.entropy, self.report), &journal);
+            run(&plan, order.job, &world)?;
+            show_changes(&overlay);
+            return Ok(started.elapsed());
+        }
+        self.take_lock()?;
+        let journal = Journal::new(&self.journal_file);
+        let world = World::new(&self.host, &self.servers, &self.time, (&self.entropy, self.report), &journal);
+        journal.begin(order.workflow.name, self.now().0)?;
+        let outcome = run(&plan, order.job, &world);
+        journal.end(if outcome.is_ok() { "done" } else { "failed" })?;
+        outcome.map(|()| started.elapsed())
+    }
+
+    /// Removes journal and kept copies: the last act of a reset.
+    pub(crate) fn forget(&self) -> Result<(), Problem> {
+        Ok(self.journal_file.forget()?)
+    }
+
+    fn take_lock(&self) -> Result<(), Problem> {
+        if self.lock.get().is_none() {
+            let lock = Lock::take(Path::new(Layout::STATE))?;
+            // The cell was empty a line ago, and there is one thread.
+            let _ = self.lock.set(lock);
+        }
+        Ok(())
+    }
+
+    /// Starts making the key pairs that `init` will need, while other things go on.
+    pub(crate) fn make_keys_ahead(&mut self, cluster: &ClusterConfig) {
+        self.entropy = Real::with_keys_ahead(cluster.key_algorithm, KEY_PAIRS);
+    }
+}
+
+/// A dry run reads the journal and writes none.
+struct Forgetful<'a>(&'a JournalFile);
+
+impl Store for Forgetful<'_> {
+    fn lines(&self) -> Result<Vec<String>, kubestrap_phases::plan::StoreError> {
+        self.0.lines()
+    }
+
+    fn append(&self, _line: &str, _sync: bool) -> Result<(), kubestrap_phases::plan::StoreError> {
+        Ok(())
+    }
+}
+
+fn show_changes(overlay: &Overlay<'_>) {
+    let changes = overlay.changes();
+    say(&format!("\nnothing was changed; {} changes would be made:", changes.len()));
+    for change in &changes {
+        crate::report::result(&change.summary());
+        if let Change::File { content, mode, .. } = change
+            && mode & 0o077 != 0
+        {
+            let text = String::from_utf8_lossy(content.bytes());
+            crate::report::result(&text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"));
+        }
+    }
+}

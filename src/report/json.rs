@@ -1,0 +1,65 @@
+//! One JSON object per event and line, on standard output; names are stable.
+
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::time::Instant;
+
+use kubestrap_phases::problem::Problem;
+use kubestrap_phases::world::Event;
+use serde_json::{Value, json};
+
+pub(super) struct Json {
+    started: Instant,
+    phase_started: RefCell<Instant>,
+}
+
+impl Json {
+    pub(super) fn new() -> Self {
+        Self { started: Instant::now(), phase_started: RefCell::new(Instant::now()) }
+    }
+
+    pub(super) fn event(&self, event: Event<'_>) {
+        let value = match event {
+            Event::WorkflowStarted { name, subject } => {
+                json!({"event": "started", "command": name, "subject": subject})
+            }
+            Event::PhaseStarted { path, .. } => {
+                *self.phase_started.borrow_mut() = Instant::now();
+                json!({"event": "phase-started", "phase": path})
+            }
+            Event::Changing(change) => json!({"event": "change", "summary": change.summary()}),
+            // A wait is told when it ends: its phase does.
+            Event::Waiting { .. } => return,
+            Event::Note(text) => json!({"event": "note", "text": text}),
+            Event::Warning(problem) => json!({"event": "warning", "problem": value(problem)}),
+            Event::PhaseFinished { path, changes } => {
+                let seconds = self.phase_started.borrow().elapsed().as_secs_f64();
+                json!({"event": "phase-finished", "phase": path, "changes": changes, "seconds": rounded(seconds)})
+            }
+            Event::PhaseSkipped { path, why } => json!({"event": "phase-skipped", "phase": path, "why": why}),
+            Event::PhaseFailed { path } => json!({"event": "phase-failed", "phase": path}),
+            Event::Result(text) => json!({"event": "result", "text": text}),
+        };
+        self.line(value);
+    }
+
+    pub(super) fn problem(&self, problem: &Problem) {
+        self.line(json!({"event": "problem", "problem": value(problem), "exit-code": problem.exit.code()}));
+    }
+
+    fn line(&self, mut value: Value) {
+        value["at"] = json!(rounded(self.started.elapsed().as_secs_f64()));
+        let _ = writeln!(std::io::stdout(), "{value}");
+    }
+}
+
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+fn value(problem: &Problem) -> Value {
+    json!({
+        "id": problem.id, "what": problem.what, "saw": problem.saw, "where": problem.place, "why": problem.why,
+        "fix": problem.fixes, "findings": problem.findings.iter().map(value).collect::<Vec<_>>(),
+    })
+}

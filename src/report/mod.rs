@@ -1,0 +1,105 @@
+//! How the program speaks: living lines on a terminal, plain lines in a pipe, JSON events on request.
+//!
+//! Results go to standard output, everything else to standard error. A closed terminal or a full pipe never ends a run:
+//! what cannot be written is dropped.
+
+mod bars;
+mod groups;
+mod json;
+mod plain;
+mod problem;
+
+use std::cell::RefCell;
+use std::io::{IsTerminal as _, Write as _};
+
+use kubestrap_phases::problem::Problem;
+use kubestrap_phases::world::{Event, Progress};
+
+/// Form of what is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// Living lines on a terminal, plain lines elsewhere.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// One of the ways to speak.
+pub(crate) struct Report {
+    way: Way,
+    /// Results wait for the end, so that they stand last.
+    results: RefCell<Vec<String>>,
+}
+
+enum Way {
+    Bars(bars::Bars),
+    Plain(plain::Plain),
+    Json(json::Json),
+}
+
+impl Report {
+    /// Chooses by what was asked for and by where standard error goes.
+    pub(crate) fn new(output: Output, plain: bool) -> Self {
+        let way = match output {
+            Output::Json => Way::Json(json::Json::new()),
+            Output::Text if plain || !std::io::stderr().is_terminal() => Way::Plain(plain::Plain::new()),
+            Output::Text => Way::Bars(bars::Bars::new()),
+        };
+        Self { way, results: RefCell::default() }
+    }
+
+    /// Tells the problem that ends the run.
+    pub(crate) fn problem(&self, problem: &Problem) {
+        match &self.way {
+            Way::Json(json) => json.problem(problem),
+            Way::Bars(bars) => {
+                bars.pause();
+                say(&problem::text(problem, problem::Paint::of_terminal()));
+            }
+            Way::Plain(plain) => {
+                plain.pause();
+                say(&problem::text(problem, problem::Paint::None));
+            }
+        }
+    }
+
+    /// Says the closing words, then gives the results.
+    pub(crate) fn end(&self, closing: &str) {
+        match &self.way {
+            Way::Json(_) => return,
+            Way::Bars(bars) => bars.pause(),
+            Way::Plain(plain) => plain.pause(),
+        }
+        if !closing.is_empty() {
+            say(closing);
+        }
+        for text in self.results.take() {
+            result(&text);
+        }
+    }
+}
+
+impl Progress for Report {
+    fn event(&self, event: Event<'_>) {
+        if let (Event::Result(text), Way::Bars(_) | Way::Plain(_)) = (event, &self.way) {
+            self.results.borrow_mut().push(text.to_owned());
+        }
+        match &self.way {
+            Way::Bars(bars) => bars.event(event),
+            Way::Plain(plain) => plain.event(event),
+            Way::Json(json) => json.event(event),
+        }
+    }
+}
+
+/// A line, or several, on standard error.
+pub(crate) fn say(text: &str) {
+    // Nobody is there to be told that nobody is there.
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
+
+/// A result on standard output.
+pub(crate) fn result(text: &str) {
+    let mut stdout = std::io::stdout();
+    let _ = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
+}
