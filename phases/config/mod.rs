@@ -3,7 +3,10 @@
 //! Split by who owns the truth: `ClusterConfig` belongs to the cluster, `NodeConfig` to this machine, the rest of a job
 //! to one run. Files, flags and ConfigMaps become a `Draft`; `resolve` turns it into a job, or all problems at once.
 
+mod component;
 pub mod draft;
+mod duration;
+mod findings;
 mod flags;
 mod job;
 mod layout;
@@ -11,6 +14,7 @@ mod resolve;
 mod types;
 pub mod wire;
 
+pub use duration::{format_duration, parse_duration};
 pub use flags::{InitFlags, JoinFlags, ResetFlags};
 pub use job::{
     Discovered, InCluster, Init, JoinControlPlane, JoinWorker, OnControlPlane, OnNode, RemoveNode, Reset, TokenSpec,

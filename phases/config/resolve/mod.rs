@@ -1,75 +1,132 @@
 //! Resolve: from flags, file and host to a job, or all problems at once.
+//!
+//! The only place that asks the host for defaults and draws random values. Reads the configuration file and looks at the
+//! host; never speaks to the network, changes nothing.
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod checks;
+mod cluster;
+mod defaults;
+mod init;
+mod join;
+mod node;
+mod reset;
+mod tokens;
 
-use super::{
-    BootstrapToken, CaPin, ClusterConfig, HostPort, Init, InitFlags, JoinFlags, NodeConfig, Reset, ResetFlags,
-};
+pub use cluster::cluster_from_config_maps;
+pub use init::resolve_init;
+pub use join::{JoinRequest, resolve_join};
+pub use reset::resolve_reset;
+
+use std::path::Path;
+
+use super::draft::{Draft, Origin, Setting};
+use super::findings::Findings;
+use super::wire::{self, Documents};
 use crate::problem::Problem;
-use crate::world::{Clock, Entropy, Host};
+use crate::world::Host;
 
-/// What `join` knows before it has spoken to anybody.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JoinRequest {
-    /// Where to ask first.
-    pub endpoint: HostPort,
-    /// Token that signs the cluster-info.
-    pub discovery_token: BootstrapToken,
-    /// Token for the TLS bootstrap.
-    pub tls_bootstrap_token: BootstrapToken,
-    /// Public keys one of which the cluster's CA must have.
-    pub pins: Vec<CaPin>,
-    /// Whether any CA is believed.
-    pub unsafe_skip_ca_verification: bool,
-    /// How long to look for the cluster-info.
-    pub discovery_timeout: Duration,
-    /// How long to wait for the kubelet's certificate.
-    pub tls_bootstrap_timeout: Duration,
-    /// Where the CA certificate goes.
-    pub ca_cert_path: PathBuf,
-    /// This machine.
-    pub node: NodeConfig,
+/// Id and text of the problem that sums up all findings.
+const INVALID: (&str, &str) = ("config-invalid", "the configuration cannot be used");
+
+/// Reads the file, where one was named; needed is a document of one of the wanted kinds.
+fn read_file(
+    config: Option<&Path>,
+    wanted: &[&str],
+    host: &dyn Host,
+    findings: &mut Findings,
+) -> Result<Documents, Problem> {
+    let Some(path) = config else { return Ok(Documents::default()) };
+    let file = path.display().to_string();
+    let Some(bytes) = host.read(path)? else {
+        findings.add(
+            Problem::new("config-file-missing", "the configuration file is not there")
+                .at(&file)
+                .why("there is no such file")
+                .fix(format!("check the path that --config names: ls -l {file}")),
+        );
+        return Ok(Documents::default());
+    };
+    let Ok(text) = String::from_utf8(bytes) else {
+        findings.add(
+            Problem::new("config-not-yaml", format!("{file} is not YAML"))
+                .at(&file)
+                .why("it is not UTF-8 text")
+                .fix(format!("look at it: file {file}")),
+        );
+        return Ok(Documents::default());
+    };
+    let documents = wire::load(&text, &file, wanted, true, findings);
+    if findings.is_empty() && !wanted.iter().any(|kind| documents.kinds.iter().any(|seen| seen == kind)) {
+        let needed = wanted.join(" or ");
+        findings.add(
+            Problem::new("config-needed-kind", format!("{file} has no {needed}"))
+                .at(&file)
+                .why(match documents.kinds.as_slice() {
+                    [] => "the file is empty".to_owned(),
+                    kinds => format!("it has {}", kinds.join(", ")),
+                })
+                .fix(format!("add a document to {file}: kind: {}", wanted[0]))
+                .fix("leave --config out and give flags instead"),
+        );
+    }
+    Ok(documents)
 }
 
-/// The job of `init`. Reads the file and the host, draws tokens and the certificate key; changes nothing.
-///
-/// # Errors
-/// One problem `config-invalid` with a finding per mistake, or why the host could not be read.
-pub fn resolve_init(
-    _flags: &InitFlags,
-    _host: &dyn Host,
-    _now: Clock,
-    _entropy: &dyn Entropy,
-) -> Result<Init, Problem> {
-    Err(Problem::new("config-invalid", "not built"))
+/// What a file may say and what is not done: better told than left undone in silence.
+fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
+    for (key, what, fix) in [
+        (Setting::DryRun, "dryRun", "remove it and give --dry-run"),
+        (Setting::UseHyperKubeImage, "useHyperKubeImage", "remove it"),
+        (Setting::CleanupTmpDir, "cleanupTmpDir", "remove it, and afterwards: rm -r /etc/kubernetes/tmp"),
+        (Setting::ControlPlane, "controlPlane", "remove it to join as a worker"),
+        (Setting::FileDiscovery, "discovery.file", "use discovery.bootstrapToken"),
+    ] {
+        if draft.is_true(key) {
+            not_served(what, &draft.origin(key), fix, findings);
+        }
+    }
+    let (phases, origin) = draft.texts(Setting::SkipPhases);
+    if !phases.is_empty() {
+        not_served("skipPhases", &origin, &format!("remove it and give --skip-phases {}", phases.join(",")), findings);
+    }
+    let (unmount_flags, origin) = draft.texts(Setting::UnmountFlags);
+    if !unmount_flags.is_empty() {
+        not_served("unmountFlags", &origin, "remove it", findings);
+    }
+    if let Some((_, origin)) = draft.text(Setting::PatchesDirectory) {
+        not_served("patches.directory", origin, "remove it and use extraArgs, extraVolumes and extraEnvs", findings);
+    }
+    if let Some((kind, origin)) = draft.text(Setting::DnsType)
+        && kind != "CoreDNS"
+    {
+        not_served(&format!("dns.type {kind}"), origin, &origin.order("CoreDNS"), findings);
+    }
 }
 
-/// What `join` has to ask for. Reads the file and the host; does not speak to the network.
-///
-/// # Errors
-/// One problem `config-invalid` with a finding per mistake, or why the host could not be read.
-pub fn resolve_join(_flags: &JoinFlags, _host: &dyn Host) -> Result<JoinRequest, Problem> {
-    Err(Problem::new("config-invalid", "not built"))
+fn not_served(what: &str, origin: &Origin, fix: &str, findings: &mut Findings) {
+    let mut finding = Problem::new("config-not-served", format!("{what} is known to kubeadm and not served here"))
+        .why("leaving it out in silence would give another result than the one asked for")
+        .fix(fix);
+    finding.place = origin.place();
+    findings.add(finding);
 }
 
-/// The cluster's own configuration, from the texts of its ConfigMaps: `kubeadm-config` key `ClusterConfiguration`, the
-/// kubelet's key `kubelet`, `kube-proxy` key `config.conf` where there is one.
-///
-/// # Errors
-/// One problem with a finding per text that cannot be used.
-pub fn cluster_from_config_maps(
-    _kubeadm_config: &str,
-    _kubelet: &str,
-    _kube_proxy: Option<&str>,
-) -> Result<ClusterConfig, Problem> {
-    Err(Problem::new("config-invalid", "not built"))
+/// The union of flag and file, lower case and sorted, as preflight compares them.
+fn ignored_checks(draft: &Draft, flags: &[String], findings: &mut Findings) -> Vec<String> {
+    let (said, origin) = draft.texts(Setting::IgnorePreflightErrors);
+    let from_flags = flags.iter().flat_map(|flag| flag.split(','));
+    let mut names: Vec<String> =
+        said.into_iter().chain(from_flags).map(|name| name.trim().to_lowercase()).filter(|n| !n.is_empty()).collect();
+    names.sort();
+    names.dedup();
+    if names.len() > 1 && names.iter().any(|name| name == "all") {
+        let origin = if flags.is_empty() { origin } else { Origin::Flag("--ignore-preflight-errors") };
+        let why = "\"all\" stands beside other names";
+        findings.wrong("config-bad-ignore", "preflight errors to ignore contradict each other", &origin, why, "all");
+    }
+    names
 }
 
-/// The job of `reset`. Works when the cluster is gone.
-///
-/// # Errors
-/// One problem `config-invalid` with a finding per mistake, or why the host could not be read.
-pub fn resolve_reset(_flags: &ResetFlags, _host: &dyn Host) -> Result<Reset, Problem> {
-    Err(Problem::new("config-invalid", "not built"))
-}
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

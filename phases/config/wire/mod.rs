@@ -1,13 +1,27 @@
-//! File formats.
+//! File formats: kubeadm.k8s.io v1beta2, v1beta3 and v1beta4, each a table of rows to and from the draft.
+//!
+//! Loading has two steps: read `apiVersion` and `kind`, then check the document against the rows of that kind. No version
+//! knows another.
 
-use super::{ApiEndpoint, ClusterConfig, NodeName};
+mod blocks;
+mod check;
+mod encode;
+mod load;
+mod source;
+mod table;
+mod v1beta2;
+mod v1beta3;
+mod v1beta4;
 
-/// The text of the key `ClusterConfiguration`, in the version that the cluster's release writes, as kubeadm writes it.
-pub fn encode_cluster_config(_cluster: &ClusterConfig) -> String {
-    String::new()
-}
+pub(crate) use encode::ALGORITHMS;
+pub use encode::{encode_cluster_config, encode_cluster_status};
+pub(crate) use load::{Documents, load};
 
-/// The text of the key `ClusterStatus` (up to 1.21) with this one node.
-pub fn encode_cluster_status(_node: &NodeName, _endpoint: &ApiEndpoint) -> String {
-    String::new()
-}
+use table::Version;
+
+/// The versions that are read and written, oldest first.
+static VERSIONS: [Version; 3] = [v1beta2::VERSION, v1beta3::VERSION, v1beta4::VERSION];
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

@@ -1,0 +1,120 @@
+//! The job of `init`: flags over the file, defaults of the host, and all checks that need no network.
+
+use serde_json::{Map, Value, json};
+
+use super::cluster::{build, check_component};
+use super::{INVALID, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
+use crate::config::draft::{Draft, Origin, Setting};
+use crate::config::findings::Findings;
+use crate::config::{ApiEndpoint, Init, InitFlags, component};
+use crate::problem::Problem;
+use crate::world::{Clock, Entropy, Host};
+
+/// The job of `init`. Reads the file and the host, draws tokens and the certificate key; changes nothing.
+///
+/// # Errors
+/// One problem `config-invalid` with a finding per mistake, or why the host could not be read.
+pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dyn Entropy) -> Result<Init, Problem> {
+    let findings = &mut Findings::default();
+    let wanted = ["InitConfiguration", "ClusterConfiguration"];
+    let documents = read_file(flags.config.as_deref(), &wanted, host, findings)?;
+    let mut draft = documents.draft;
+    lay_flags_over(&mut draft, flags, findings);
+    refuse_what_is_not_served(&draft, findings);
+
+    let facts = host.facts()?;
+    let release = defaults::release(&draft, host, findings);
+    let port = port(&draft, Setting::BindPort, findings);
+    let address = defaults::advertise_address(&draft, Setting::AdvertiseAddress, &facts, findings);
+    let before = findings.count();
+    let mut cluster = build(&draft, release, Some(port), findings);
+    if findings.count() == before {
+        checks::networks(&cluster, &draft, findings);
+    }
+    checks::feature_gates(&cluster, &draft, findings);
+    let node = node::node(&draft, &flags.ignore_preflight_errors, &cluster.release, (host, &facts), findings)?;
+
+    let file = flags.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    check_component("KubeletConfiguration", &file, documents.kubelet.as_ref(), findings);
+    check_component("KubeProxyConfiguration", &file, documents.kube_proxy.as_ref(), findings);
+    cluster.kubelet = component::kubelet(&cluster, documents.kubelet.as_ref());
+    if !cluster.release.finds_resolv_conf_on_node()
+        && !cluster.kubelet.contains_key("resolvConf")
+        && let Some(path) = component::resolv_conf(host)?
+    {
+        cluster.kubelet.insert("resolvConf".to_owned(), json!(path));
+    }
+    cluster.kubelet_from_user = documents.kubelet.is_some();
+    if let Some(address) = address {
+        cluster.kube_proxy = component::kube_proxy(&cluster, address, documents.kube_proxy.as_ref());
+    }
+    cluster.kube_proxy_from_user = documents.kube_proxy.is_some();
+
+    let tokens = tokens::tokens(&draft, flags, (now, entropy), findings);
+    let certificate_key = tokens::certificate_key(&draft, flags.upload_certs, entropy, findings);
+    let init = node.zip(address).map(|(node, address)| Init {
+        kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| node.layout.kubeconfig("admin.conf")),
+        cluster,
+        node,
+        endpoint: ApiEndpoint { address, port },
+        tokens,
+        certificate_key,
+        skip_token_print: flags.skip_token_print,
+    });
+    std::mem::take(findings).finish(init, INVALID.0, INVALID.1)
+}
+
+fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings) {
+    for (key, flag, value) in [
+        (Setting::AdvertiseAddress, "--apiserver-advertise-address", &flags.apiserver_advertise_address),
+        (Setting::CertificatesDir, "--cert-dir", &flags.cert_dir),
+        (Setting::CertificateKey, "--certificate-key", &flags.certificate_key),
+        (Setting::ControlPlaneEndpoint, "--control-plane-endpoint", &flags.control_plane_endpoint),
+        (Setting::CriSocket, "--cri-socket", &flags.cri_socket),
+        (Setting::ImageRepository, "--image-repository", &flags.image_repository),
+        (Setting::KubernetesVersion, "--kubernetes-version", &flags.kubernetes_version),
+        (Setting::NodeName, "--node-name", &flags.node_name),
+        (Setting::PodSubnet, "--pod-network-cidr", &flags.pod_network_cidr),
+        (Setting::ServiceSubnet, "--service-cidr", &flags.service_cidr),
+        (Setting::DnsDomain, "--service-dns-domain", &flags.service_dns_domain),
+    ] {
+        draft.say_flag(key, flag, value.clone());
+    }
+    draft.say_flag(Setting::BindPort, "--apiserver-bind-port", flags.apiserver_bind_port);
+    if !flags.apiserver_cert_extra_sans.is_empty() {
+        draft.say_flag(
+            Setting::ApiServerSans,
+            "--apiserver-cert-extra-sans",
+            Some(flags.apiserver_cert_extra_sans.clone()),
+        );
+    }
+    if let Some(text) = &flags.feature_gates {
+        let mut gates = Map::new();
+        for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
+            match gate.split_once('=').map(|(name, on)| (name.trim(), on.trim().parse::<bool>())) {
+                Some((name, Ok(on))) if !name.is_empty() => drop(gates.insert(name.to_owned(), json!(on))),
+                _ => findings.wrong(
+                    "config-bad-gate",
+                    "a feature gate cannot be read",
+                    &Origin::Flag("--feature-gates"),
+                    format!("{gate:?} is not of the form Name=true"),
+                    "PublicKeysECDSA=true",
+                ),
+            }
+        }
+        draft.say_flag(Setting::FeatureGates, "--feature-gates", Some(Value::Object(gates)));
+    }
+}
+
+/// A TCP port.
+pub(super) fn port(draft: &Draft, key: Setting, findings: &mut Findings) -> u16 {
+    const DEFAULT: u16 = 6443;
+    let Some(said) = draft.get(key) else { return DEFAULT };
+    // A zero counts as not said in Kubernetes' own types; as a flag it is a mistake.
+    if said.value == 0 && !matches!(said.origin, Origin::Flag(_)) {
+        return DEFAULT;
+    }
+    let port = said.value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|&port| port != 0);
+    let port = port.ok_or_else(|| format!("{} is not between 1 and 65535", said.value));
+    findings.keep(port, ("config-bad-port", "the bind port cannot be used"), &said.origin, "6443").unwrap_or(DEFAULT)
+}

@@ -1,0 +1,195 @@
+//! What `join` has to know before it has spoken to anybody.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::cluster::duration;
+use super::{INVALID, defaults, node, read_file, refuse_what_is_not_served};
+use crate::config::draft::{Draft, Origin, Setting};
+use crate::config::findings::Findings;
+use crate::config::{BootstrapToken, CaPin, HostPort, JoinFlags, NodeConfig};
+use crate::problem::Problem;
+use crate::world::Host;
+
+/// What `join` knows before it has spoken to anybody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JoinRequest {
+    /// Where to ask first.
+    pub endpoint: HostPort,
+    /// Token that signs the cluster-info.
+    pub discovery_token: BootstrapToken,
+    /// Token for the TLS bootstrap.
+    pub tls_bootstrap_token: BootstrapToken,
+    /// Public keys one of which the cluster's CA must have.
+    pub pins: Vec<CaPin>,
+    /// Whether any CA is believed.
+    pub unsafe_skip_ca_verification: bool,
+    /// How long to look for the cluster-info.
+    pub discovery_timeout: Duration,
+    /// How long to wait for the kubelet's certificate.
+    pub tls_bootstrap_timeout: Duration,
+    /// Where the CA certificate goes.
+    pub ca_cert_path: PathBuf,
+    /// This machine.
+    pub node: NodeConfig,
+}
+
+/// The command that prints everything a join needs.
+const PRINT_JOIN: &str = "on a control-plane node: kubestrap token create --print-join-command";
+const CA_PATH: &str = "/etc/kubernetes/pki/ca.crt";
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
+
+/// What `join` has to ask for. Reads the file and the host; does not speak to the network.
+///
+/// # Errors
+/// One problem `config-invalid` with a finding per mistake, or why the host could not be read.
+pub fn resolve_join(flags: &JoinFlags, host: &dyn Host) -> Result<JoinRequest, Problem> {
+    let findings = &mut Findings::default();
+    let mut draft = read_file(flags.config.as_deref(), &["JoinConfiguration"], host, findings)?.draft;
+    // What a file that cannot be read would have said is not missing.
+    let is_read = findings.is_empty();
+    lay_flags_over(&mut draft, flags);
+    refuse_what_is_not_served(&draft, findings);
+    let facts = host.facts()?;
+    let release = defaults::node_release(host);
+    let endpoint = endpoint(&draft, findings);
+    let (discovery_token, tls_bootstrap_token) = tokens(&draft, findings);
+    let unsafe_skip_ca_verification = draft.is_true(Setting::UnsafeSkipCaVerification);
+    let pins = pins(&draft, findings);
+    let discovery_timeout = duration(&draft, Setting::DiscoveryTimeout, FIVE_MINUTES, findings);
+    let tls_bootstrap_timeout = duration(&draft, Setting::TlsBootstrapTimeout, FIVE_MINUTES, findings);
+    let ca_cert_path = ca_cert_path(&draft, findings);
+    if is_read {
+        find_missing(&draft, findings);
+    }
+    let node = node::node(&draft, &flags.ignore_preflight_errors, &release, (host, &facts), findings)?;
+    let request = (|| {
+        Some(JoinRequest {
+            endpoint: endpoint?,
+            discovery_token: discovery_token?,
+            tls_bootstrap_token: tls_bootstrap_token?,
+            pins,
+            unsafe_skip_ca_verification,
+            discovery_timeout,
+            tls_bootstrap_timeout,
+            ca_cert_path,
+            node: node?,
+        })
+    })();
+    std::mem::take(findings).finish(request, INVALID.0, INVALID.1)
+}
+
+fn lay_flags_over(draft: &mut Draft, flags: &JoinFlags) {
+    for (key, flag, value) in [
+        (Setting::DiscoveryEndpoint, "HOST:PORT", &flags.endpoint),
+        (Setting::DiscoveryToken, "--token", &flags.token),
+        (Setting::DiscoveryToken, "--discovery-token", &flags.discovery_token),
+        (Setting::TlsBootstrapToken, "--token", &flags.token),
+        (Setting::TlsBootstrapToken, "--tls-bootstrap-token", &flags.tls_bootstrap_token),
+        (Setting::CriSocket, "--cri-socket", &flags.cri_socket),
+        (Setting::NodeName, "--node-name", &flags.node_name),
+    ] {
+        draft.say_flag(key, flag, value.clone());
+    }
+    if !flags.discovery_token_ca_cert_hash.is_empty() {
+        let pins = flags.discovery_token_ca_cert_hash.clone();
+        draft.say(Setting::CaPins, pins, Origin::Flag("--discovery-token-ca-cert-hash"));
+    }
+    if flags.discovery_token_unsafe_skip_ca_verification {
+        draft.say(
+            Setting::UnsafeSkipCaVerification,
+            true,
+            Origin::Flag("--discovery-token-unsafe-skip-ca-verification"),
+        );
+    }
+}
+
+/// Without endpoint, token, and something that tells the right CA, there is nothing to join.
+fn find_missing(draft: &Draft, findings: &mut Findings) {
+    if draft.text(Setting::DiscoveryEndpoint).is_none() {
+        findings.add(
+            Problem::new("config-missing-endpoint", "the API server to join is not named")
+                .why("neither the argument HOST:PORT nor discovery.bootstrapToken.apiServerEndpoint is given")
+                .fix(PRINT_JOIN)
+                .fix("kubestrap join HOST:6443 --token … --discovery-token-ca-cert-hash …"),
+        );
+    }
+    if draft.text(Setting::DiscoveryToken).is_none() {
+        findings.add(
+            Problem::new("config-missing-token", "there is no token to join with")
+                .why("neither --token nor discovery.bootstrapToken.token is given")
+                .fix(PRINT_JOIN),
+        );
+    }
+    if draft.texts(Setting::CaPins).0.is_empty() && !draft.is_true(Setting::UnsafeSkipCaVerification) {
+        findings.add(
+            Problem::new("config-missing-ca-pin", "nothing tells which cluster CA to trust")
+                .why("without the hash of the CA's public key anybody who answers could pose as the cluster")
+                .fix(PRINT_JOIN)
+                .fix(
+                    "on a control-plane node: openssl x509 -pubkey -in /etc/kubernetes/pki/ca.crt | openssl pkey \
+                     -pubin -outform der | sha256sum",
+                )
+                .fix("--discovery-token-unsafe-skip-ca-verification, where the network can be trusted"),
+        );
+    }
+}
+
+fn endpoint(draft: &Draft, findings: &mut Findings) -> Option<HostPort> {
+    let (text, origin) = draft.text(Setting::DiscoveryEndpoint)?;
+    let example = match HostPort::parse(text, Some(6443)) {
+        Ok(with_port) => with_port.to_string(),
+        Err(_) => "10.0.0.1:6443".to_owned(),
+    };
+    let what = ("config-bad-endpoint", "the API server's endpoint cannot be used");
+    let parsed = HostPort::parse(text, None).map_err(|_| format!("{text:?} is not of the form host:port"));
+    findings.keep(parsed, what, origin, &example)
+}
+
+/// Tokens for discovery and for the TLS bootstrap; the second is the first where it was not given.
+fn tokens(draft: &Draft, findings: &mut Findings) -> (Option<BootstrapToken>, Option<BootstrapToken>) {
+    let mut parse = |key| {
+        let (text, origin) = draft.text(key)?;
+        let parsed = BootstrapToken::parse(text);
+        if parsed.is_err() {
+            let mut finding = Problem::new("config-bad-token", "a bootstrap token cannot be used")
+                .why("it must have 6 characters, a dot and 16 characters, all of a-z and 0-9")
+                .fix(PRINT_JOIN);
+            finding.place = origin.place();
+            findings.add(finding);
+        }
+        Some(parsed.ok())
+    };
+    let (discovery, bootstrap) = (parse(Setting::DiscoveryToken), parse(Setting::TlsBootstrapToken));
+    let discovery = discovery.flatten();
+    let bootstrap = bootstrap.unwrap_or_else(|| discovery.clone());
+    (discovery, bootstrap)
+}
+
+fn pins(draft: &Draft, findings: &mut Findings) -> Vec<CaPin> {
+    let (texts, origin) = draft.texts(Setting::CaPins);
+    let mut pins = Vec::new();
+    for text in texts {
+        match CaPin::parse(text) {
+            Ok(pin) => pins.push(pin),
+            Err(error) => {
+                let mut finding = Problem::new("config-bad-ca-pin", "the hash of the CA's public key cannot be used")
+                    .why(error.to_string())
+                    .fix(PRINT_JOIN);
+                finding.place = origin.place();
+                findings.add(finding);
+            }
+        }
+    }
+    pins
+}
+
+fn ca_cert_path(draft: &Draft, findings: &mut Findings) -> PathBuf {
+    let Some((text, origin)) = draft.text(Setting::CaCertPath) else { return PathBuf::from(CA_PATH) };
+    let path = Path::new(text);
+    if !path.is_absolute() || path.extension().is_none_or(|end| end != "crt") {
+        let why = format!("{text:?} is not an absolute path that ends in .crt");
+        findings.wrong("config-bad-path", "the path of the CA certificate cannot be used", origin, why, CA_PATH);
+    }
+    path.to_owned()
+}

@@ -1,0 +1,94 @@
+//! This machine's part of a job: name, CRI socket, taints, kubelet flags, folders and proxies.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::cluster::{args, items};
+use super::defaults::cri_socket;
+use super::ignored_checks;
+use crate::config::draft::{Draft, Origin, Setting};
+use crate::config::findings::Findings;
+use crate::config::{Layout, NodeConfig, NodeName, Release};
+use crate::problem::Problem;
+use crate::world::{Facts, Host};
+
+/// The node that a draft and the host describe. `None` only beside a finding about its name.
+pub(super) fn node(
+    draft: &Draft,
+    ignored: &[String],
+    release: &Release,
+    (host, facts): (&dyn Host, &Facts),
+    findings: &mut Findings,
+) -> Result<Option<NodeConfig>, Problem> {
+    let host_name = facts.host_name.trim().to_lowercase();
+    let (text, origin) = match draft.text(Setting::NodeName) {
+        Some((text, origin)) => (text, origin.clone()),
+        None => (host_name.as_str(), Origin::Host("the name")),
+    };
+    let example = match origin {
+        Origin::Host(_) => "--node-name node-1",
+        _ => "node-1",
+    };
+    let what = ("config-bad-node-name", "the node name cannot be used");
+    let name = findings.keep(NodeName::parse(text), what, &origin, example);
+    let cri_socket = cri_socket(draft, release, facts, findings);
+    let taints = taints(draft, findings);
+    let kubelet_extra_args = args(draft, Setting::KubeletArgs, findings);
+    let ignore_preflight_errors = ignored_checks(draft, ignored, findings);
+    let image_pull_policy = image_pull_policy(draft, findings);
+    let ca_folders = ca_folders(host, release)?;
+    let certificates = draft.text(Setting::CertificatesDir).map_or(Layout::CERTIFICATES, |(text, _)| text);
+    Ok(name.map(|name| NodeConfig {
+        name,
+        host_name: host_name.clone(),
+        cri_socket,
+        taints,
+        kubelet_extra_args,
+        ignore_preflight_errors,
+        image_pull_policy,
+        ca_folders,
+        proxies: facts.proxies.clone(),
+        layout: Layout::new(certificates),
+    }))
+}
+
+fn taints(draft: &Draft, findings: &mut Findings) -> Option<Vec<Value>> {
+    let origin = draft.get(Setting::Taints)?.origin.clone();
+    let taints: Vec<Value> = items(draft, Setting::Taints).cloned().collect();
+    for taint in &taints {
+        let text = |field: &str| taint[field].as_str().unwrap_or_default();
+        let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+        if text("key").is_empty() || !effects.contains(&text("effect")) {
+            let why = format!("each needs a key and an effect: {}", effects.join(", "));
+            let example = "[{key: dedicated, effect: NoSchedule}]";
+            findings.wrong("config-bad-taint", "a taint cannot be used", &origin, why, example);
+        }
+    }
+    Some(taints)
+}
+
+fn image_pull_policy(draft: &Draft, findings: &mut Findings) -> String {
+    const POLICIES: [&str; 3] = ["IfNotPresent", "Always", "Never"];
+    let Some((policy, origin)) = draft.text(Setting::ImagePullPolicy) else { return POLICIES[0].to_owned() };
+    if !POLICIES.contains(&policy) {
+        let why = format!("{policy:?} is none of {}", POLICIES.join(", "));
+        let example = crate::nearest(policy, POLICIES).unwrap_or(POLICIES[0]);
+        findings.wrong("config-bad-pull-policy", "the image pull policy is not known", origin, why, example);
+    }
+    policy.to_owned()
+}
+
+/// Folders with CA certificates that exist; static Pods mount them.
+fn ca_folders(host: &dyn Host, release: &Release) -> Result<Vec<PathBuf>, Problem> {
+    // 1.36 mounts the two folders instead of all of /etc/pki.
+    let pki: &[&str] = if release.minor() <= 35 { &["/etc/pki"] } else { &["/etc/pki/ca-trust", "/etc/pki/tls/certs"] };
+    let others = ["/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/ca-certificates"];
+    let mut found = Vec::new();
+    for folder in pki.iter().chain(&others).map(Path::new) {
+        if host.stat(folder)?.is_some() {
+            found.push(folder.to_owned());
+        }
+    }
+    Ok(found)
+}

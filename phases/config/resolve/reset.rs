@@ -1,0 +1,113 @@
+//! The job of `reset`: found out from the node alone, since the cluster may be gone.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::cluster::absolute;
+use super::{INVALID, defaults, node, read_file, refuse_what_is_not_served};
+use crate::config::draft::{Draft, Origin, Setting};
+use crate::config::duration::parse_duration;
+use crate::config::findings::Findings;
+use crate::config::{Layout, Reset, ResetFlags};
+use crate::problem::Problem;
+use crate::world::Host;
+use crate::yaml;
+
+/// Long enough for Pods with the usual 30 seconds of grace, several times over.
+const DRAIN: Duration = Duration::from_secs(120);
+
+/// The job of `reset`. Works when the cluster is gone.
+///
+/// # Errors
+/// One problem `config-invalid` with a finding per mistake, or why the host could not be read.
+pub fn resolve_reset(flags: &ResetFlags, host: &dyn Host) -> Result<Reset, Problem> {
+    let findings = &mut Findings::default();
+    let mut draft = read_file(flags.config.as_deref(), &["ResetConfiguration"], host, findings)?.draft;
+    draft.say_flag(Setting::CertificatesDir, "--cert-dir", flags.cert_dir.clone());
+    draft.say_flag(Setting::CriSocket, "--cri-socket", flags.cri_socket.clone());
+    refuse_what_is_not_served(&draft, findings);
+    add_what_the_node_tells(&mut draft, host)?;
+
+    let facts = host.facts()?;
+    let release = defaults::node_release(host);
+    let certificates_dir = absolute(&draft, Setting::CertificatesDir, Layout::CERTIFICATES, findings);
+    let node = node::node(&draft, &flags.ignore_preflight_errors, &release, (host, &facts), findings)?;
+    let drain_timeout = match &flags.drain_timeout {
+        None => Some(DRAIN),
+        Some(text) => {
+            let what = ("config-bad-duration", "the drain timeout cannot be used");
+            findings.keep(parse_duration(text), what, &Origin::Flag("--drain-timeout"), "2m0s")
+        }
+    };
+    let etcd_data_dir = etcd_data_dir(host)?.unwrap_or_else(|| PathBuf::from("/var/lib/etcd"));
+    let credentials = credentials(flags, host)?;
+    let reset = node.zip(drain_timeout).map(|(node, drain_timeout)| Reset {
+        node,
+        certificates_dir,
+        etcd_data_dir,
+        credentials,
+        drain_timeout,
+        skip_drain: flags.skip_drain,
+    });
+    std::mem::take(findings).finish(reset, INVALID.0, INVALID.1)
+}
+
+/// Node name and CRI socket as the kubelet's own files have them, where nobody has said otherwise.
+fn add_what_the_node_tells(draft: &mut Draft, host: &dyn Host) -> Result<(), Problem> {
+    let layout = Layout::default();
+    let path = layout.kubelet_flags();
+    let flags = read_text(host, &path)?.unwrap_or_default();
+    let flag = |name: &str| {
+        let start = flags.find(&format!("--{name}="))? + name.len() + 3;
+        let value = flags[start..].split([' ', '"', '\n']).next()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    if let Some(name) = flag("hostname-override") {
+        draft.say(Setting::NodeName, name, Origin::Host("kubeadm-flags.env"));
+    }
+    if draft.text(Setting::CriSocket).is_some() {
+        return Ok(());
+    }
+    if let Some(socket) = flag("container-runtime-endpoint") {
+        draft.say(Setting::CriSocket, socket, Origin::Host("kubeadm-flags.env"));
+        return Ok(());
+    }
+    for path in [layout.kubelet().join("instance-config.yaml"), layout.kubelet_config()] {
+        let config = read_text(host, &path)?.and_then(|text| yaml::parse::<Value>(&text).ok()).unwrap_or_default();
+        if let Some(socket) = config["containerRuntimeEndpoint"].as_str().filter(|socket| !socket.is_empty()) {
+            draft.say(Setting::CriSocket, socket, Origin::Host("kubelet's configuration"));
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The host path of the volume `etcd-data` in etcd's manifest.
+fn etcd_data_dir(host: &dyn Host) -> Result<Option<PathBuf>, Problem> {
+    let text = read_text(host, &Layout::default().manifest("etcd"))?.unwrap_or_default();
+    let pod = yaml::parse::<Value>(&text).unwrap_or_default();
+    let volumes = pod.pointer("/spec/volumes").and_then(Value::as_array).into_iter().flatten();
+    let data = volumes
+        .filter(|volume| volume["name"] == "etcd-data")
+        .find_map(|volume| volume.pointer("/hostPath/path").and_then(Value::as_str).map(PathBuf::from));
+    Ok(data.filter(|path| path.is_absolute()))
+}
+
+/// The kubeconfigs that are there, those that may do most first.
+fn credentials(flags: &ResetFlags, host: &dyn Host) -> Result<Vec<PathBuf>, Problem> {
+    let layout = Layout::default();
+    let mut found: Vec<PathBuf> = flags.kubeconfig.iter().cloned().collect();
+    for file in ["admin.conf", "super-admin.conf", "kubelet.conf"] {
+        let path = layout.kubeconfig(file);
+        if host.stat(&path)?.is_some() && !found.contains(&path) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn read_text(host: &dyn Host, path: &Path) -> Result<Option<String>, Problem> {
+    Ok(host.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}

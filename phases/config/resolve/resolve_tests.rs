@@ -1,0 +1,322 @@
+//! From files, flags and a host in memory to jobs; every mistake of `testdata/config/invalid`; no panic on any input.
+
+use std::path::{Path, PathBuf};
+
+use super::{cluster_from_config_maps, resolve_init, resolve_join, resolve_reset};
+use crate::config::{Etcd, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags};
+use crate::problem::{Exit, Problem};
+use crate::world::{
+    Change, Clock, Command, Entropy, Facts, FileInfo, FileKind, Host, HostError, KeyAlgorithm, Output, Overlay,
+    RuntimeStatus, Secret, Undo, UnitState,
+};
+use crate::yaml;
+
+#[path = "golden_tests.rs"]
+mod golden;
+#[path = "invalid_tests.rs"]
+mod invalid;
+
+/// Bytes that count up.
+pub(super) struct Counting(std::cell::Cell<u8>);
+
+impl Entropy for Counting {
+    fn bytes(&self, buffer: &mut [u8]) {
+        for byte in buffer {
+            self.0.set(self.0.get().wrapping_add(1));
+            *byte = self.0.get();
+        }
+    }
+
+    fn key_pem(&self, _: KeyAlgorithm) -> Secret<String> {
+        Secret::new(String::new())
+    }
+}
+
+const NOW: Clock = Clock(1_000_000);
+const FILE: &str = "/root/cluster.yaml";
+
+/// A host with one address and no container runtime.
+fn a_host() -> Overlay<'static> {
+    let mut host = Overlay::default();
+    host.facts = Facts {
+        host_name: "CP-1".into(),
+        default_addresses: vec!["10.77.0.11".parse().unwrap(), "fd00::11".parse().unwrap()],
+        ..Facts::default()
+    };
+    host
+}
+
+fn init(flags: &InitFlags, host: &Overlay<'_>) -> Result<Init, Problem> {
+    resolve_init(flags, host, NOW, &Counting(std::cell::Cell::new(0)))
+}
+
+fn init_file(text: &str) -> Result<Init, Problem> {
+    init(&InitFlags { config: Some(FILE.into()), ..InitFlags::default() }, &a_host().with_file(FILE, text, 0o600))
+}
+
+fn join_file(text: &str) -> Result<JoinRequest, Problem> {
+    let flags = JoinFlags { config: Some(FILE.into()), ..JoinFlags::default() };
+    resolve_join(&flags, &a_host().with_file(FILE, text, 0o600))
+}
+
+fn ids(problem: &Problem) -> Vec<String> {
+    let mut ids: Vec<String> = problem.findings.iter().map(|finding| finding.id.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+#[test]
+fn nothing_said_gives_the_defaults_of_kubeadm_and_of_this_host() {
+    let init = init(&InitFlags::default(), &a_host()).expect("a job");
+    assert_eq!(init.cluster.release.to_string(), "v1.20.2");
+    assert_eq!(init.cluster.networking.service_text(), "10.96.0.0/12");
+    assert_eq!(init.cluster.networking.pod_text(), "");
+    assert_eq!(init.cluster.image_repository, "k8s.gcr.io");
+    assert!(matches!(&init.cluster.etcd, Etcd::Local(local) if local.data_dir == Path::new("/var/lib/etcd")));
+    assert_eq!(init.node.name.as_str(), "cp-1");
+    assert_eq!(init.node.host_name, "cp-1");
+    assert_eq!(init.node.cri_socket, "/run/containerd/containerd.sock");
+    assert_eq!(init.node.taints, None);
+    assert_eq!(init.node.image_pull_policy, "IfNotPresent");
+    assert_eq!(init.endpoint.url(), "https://10.77.0.11:6443");
+    assert_eq!(init.certificate_key, None);
+    assert_eq!(init.kubeconfig, Path::new("/etc/kubernetes/admin.conf"));
+    let [token] = init.tokens.as_slice() else { panic!("{:?}", init.tokens) };
+    assert_eq!(token.expires, Some(NOW.0 + 86_400));
+    assert_eq!(token.usages, ["signing", "authentication"]);
+    assert_eq!(token.groups, ["system:bootstrappers:kubeadm:default-node-token"]);
+    assert!(!init.cluster.kubelet_from_user && !init.cluster.kube_proxy_from_user);
+}
+
+#[test]
+fn flags_lie_over_the_file_and_both_mix() {
+    let text = "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\nnetworking: {podSubnet: 10.1.0.0/16, dnsDomain: corp.local}\n\
+                ---\napiVersion: kubeadm.k8s.io/v1beta2\nkind: InitConfiguration\nbootstrapTokens:\n- token: abcdef.0123456789abcdef\n  \
+                description: mine\n- {}\nnodeRegistration: {taints: [], ignorePreflightErrors: [Swap]}\n";
+    let flags = InitFlags {
+        config: Some(FILE.into()),
+        pod_network_cidr: Some("10.2.0.0/16".into()),
+        node_name: Some("Other".into()),
+        token_ttl: Some("0".into()),
+        upload_certs: true,
+        feature_gates: Some("PublicKeysECDSA=true".into()),
+        ignore_preflight_errors: vec!["NumCPU,mem".into()],
+        cri_socket: Some("unix:///run/x.sock".into()),
+        ..InitFlags::default()
+    };
+    let init = init(&flags, &a_host().with_file(FILE, text, 0o600)).expect("a job");
+    assert_eq!(init.cluster.networking.pod_text(), "10.2.0.0/16");
+    assert_eq!(init.cluster.networking.dns_domain, "corp.local");
+    assert_eq!(init.node.name.as_str(), "other");
+    assert_eq!(init.node.taints, Some(Vec::new()));
+    assert_eq!(init.node.cri_socket, "unix:///run/x.sock");
+    assert_eq!(init.node.ignore_preflight_errors, ["mem", "numcpu", "swap"]);
+    assert_eq!(init.tokens.len(), 2);
+    assert_eq!(init.tokens[0].token.reveal(), "abcdef.0123456789abcdef");
+    assert_eq!((init.tokens[0].expires, init.tokens[0].description.as_str()), (None, "mine"));
+    assert_eq!(init.tokens[1].expires, Some(NOW.0 + 86_400));
+    assert_eq!(init.certificate_key.expect("a key").reveal().len(), 64);
+    assert_eq!(init.cluster.key_algorithm, KeyAlgorithm::EcdsaP256);
+}
+
+#[test]
+fn the_advertise_address_follows_the_default_route_of_its_family() {
+    for (given, expected) in [
+        (None, "10.77.0.11"),
+        (Some("0.0.0.0"), "10.77.0.11"),
+        (Some("::"), "fd00::11"),
+        (Some("192.168.0.1"), "192.168.0.1"),
+    ] {
+        let flags = InitFlags { apiserver_advertise_address: given.map(str::to_owned), ..InitFlags::default() };
+        assert_eq!(init(&flags, &a_host()).expect("a job").endpoint.address.to_string(), expected, "{given:?}");
+    }
+    let mut host = a_host();
+    host.facts.default_addresses.clear();
+    assert_eq!(ids(&init(&InitFlags::default(), &host).unwrap_err()), ["config-no-address"]);
+}
+
+#[test]
+fn the_cri_socket_is_detected_and_several_are_asked_about() {
+    let with = |sockets: &[&str]| {
+        let mut host = a_host();
+        host.facts.cri_sockets = sockets.iter().map(PathBuf::from).collect();
+        host
+    };
+    let for_release = |release: &str, sockets: &[&str]| {
+        let flags = InitFlags { kubernetes_version: Some(release.into()), ..InitFlags::default() };
+        init(&flags, &with(sockets)).map(|init| init.node.cri_socket)
+    };
+    let both = ["/run/containerd/containerd.sock", "/var/run/containerd/containerd.sock"];
+    assert_eq!(for_release("1.20.2", &both).unwrap(), "/run/containerd/containerd.sock");
+    assert_eq!(for_release("1.36.2", &both).unwrap(), "unix:///var/run/containerd/containerd.sock");
+    assert_eq!(for_release("1.20.2", &["/run/crio/crio.sock"]).unwrap(), "/var/run/crio/crio.sock");
+    assert_eq!(for_release("1.36.2", &[]).unwrap(), "unix:///var/run/containerd/containerd.sock");
+    let problem = for_release("1.20.2", &["/run/crio/crio.sock", both[0]]).unwrap_err();
+    assert_eq!(ids(&problem), ["config-many-cri-sockets"]);
+    assert_eq!(problem.findings[0].fixes[0], "--cri-socket /var/run/crio/crio.sock");
+}
+
+#[test]
+fn labels_mean_what_is_installed_or_the_default() {
+    for label in ["stable", "stable-1", "latest", "stable-1.20", "release/stable-1"] {
+        let flags = InitFlags { kubernetes_version: Some(label.into()), ..InitFlags::default() };
+        assert_eq!(init(&flags, &a_host()).expect(label).cluster.release.to_string(), "v1.20.2", "{label}");
+    }
+}
+
+/// A host that answers `kubelet --version`, and knows nothing else.
+struct WithKubelet(&'static str);
+
+impl Host for WithKubelet {
+    fn ask(&self, command: &Command) -> Result<Output, HostError> {
+        assert_eq!(command.words, ["kubelet", "--version"]);
+        Ok(Output { stdout: format!("Kubernetes {}\n", self.0), ..Output::default() })
+    }
+    fn facts(&self) -> Result<Facts, HostError> {
+        a_host().facts()
+    }
+    fn read(&self, _: &Path) -> Result<Option<Vec<u8>>, HostError> {
+        Ok(None)
+    }
+    fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
+        let info = FileInfo { path: path.into(), kind: FileKind::Folder, mode: 0, size: 0, is_mount_point: false };
+        Ok(path.starts_with("/etc/pki").then_some(info))
+    }
+    fn list(&self, _: &Path) -> Result<Vec<FileInfo>, HostError> {
+        Ok(Vec::new())
+    }
+    fn unit(&self, _: &str) -> Result<UnitState, HostError> {
+        Ok(UnitState::default())
+    }
+    fn runtime(&self, _: &str) -> Result<RuntimeStatus, HostError> {
+        Ok(RuntimeStatus::default())
+    }
+    fn prepare(&self, _: &Change) -> Result<Undo, HostError> {
+        unreachable!("resolving changes nothing")
+    }
+    fn apply(&self, _: &Change) -> Result<(), HostError> {
+        unreachable!("resolving changes nothing")
+    }
+}
+
+#[test]
+fn the_installed_kubelet_decides_where_no_release_is_named() {
+    for (installed, given, expected, folder) in [
+        ("v1.22.4", None, "v1.22.4", "/etc/pki"),
+        ("v1.22.4", Some("stable-1"), "v1.22.4", "/etc/pki"),
+        ("v1.22.4", Some("1.23.1"), "v1.23.1", "/etc/pki"),
+        ("v1.36.2", None, "v1.36.2", "/etc/pki/ca-trust"),
+        ("unknown", None, "v1.20.2", "/etc/pki"),
+    ] {
+        let flags = InitFlags { kubernetes_version: given.map(str::to_owned), ..InitFlags::default() };
+        let entropy = Counting(std::cell::Cell::new(0));
+        let init = resolve_init(&flags, &WithKubelet(installed), NOW, &entropy).expect(installed);
+        assert_eq!(init.cluster.release.to_string(), expected, "{installed} {given:?}");
+        assert_eq!(init.node.ca_folders[0], Path::new(folder), "{installed} {given:?}");
+    }
+    for (installed, given) in [("v1.19.1", None), ("v1.22.4", Some("stable-1.21"))] {
+        let flags = InitFlags { kubernetes_version: given.map(str::to_owned), ..InitFlags::default() };
+        let entropy = Counting(std::cell::Cell::new(0));
+        let problem = resolve_init(&flags, &WithKubelet(installed), NOW, &entropy).expect_err(installed);
+        assert_eq!(ids(&problem), ["config-bad-version"], "{installed} {given:?}");
+    }
+}
+
+#[test]
+fn resolv_conf_is_stored_up_to_1_30_where_systemd_resolved_runs() {
+    let host =
+        a_host().with_unit("systemd-resolved.service", UnitState { active: "active".into(), ..UnitState::default() });
+    for (release, expected) in [("v1.20.2", true), ("v1.30.0", true), ("v1.36.2", false)] {
+        let flags = InitFlags { kubernetes_version: Some(release.into()), ..InitFlags::default() };
+        let kubelet = init(&flags, &host).expect("a job").cluster.kubelet;
+        assert_eq!(kubelet.contains_key("resolvConf"), expected, "{release}");
+    }
+}
+
+#[test]
+fn documents_of_components_are_taken_over_field_by_field() {
+    let text = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: v1.36.2\n---\n\
+                apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: cgroupfs\nmaxPods: 50\n\
+                rotateCertificates: false\nauthentication: {webhook: {cacheTTL: 5s}}\n---\n\
+                apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: ipvs\n";
+    let cluster = init_file(text).expect("a job").cluster;
+    assert!(cluster.kubelet_from_user && cluster.kube_proxy_from_user);
+    assert_eq!(cluster.kubelet["cgroupDriver"], "cgroupfs");
+    assert_eq!(cluster.kubelet["maxPods"], 50);
+    assert_eq!(cluster.kubelet["rotateCertificates"], true);
+    assert_eq!(cluster.kubelet["authentication"]["webhook"]["cacheTTL"], "5s");
+    assert_eq!(cluster.kubelet["authentication"]["webhook"]["enabled"], true);
+    assert_eq!(cluster.kube_proxy["mode"], "ipvs");
+    assert_eq!(cluster.kube_proxy["bindAddress"], "0.0.0.0");
+}
+
+#[test]
+fn join_needs_endpoint_token_and_pin_and_takes_them_from_flags_or_file() {
+    let pin = format!("sha256:{}", "ab".repeat(32));
+    let flags = JoinFlags {
+        endpoint: Some("10.0.0.1:6443".into()),
+        token: Some("abcdef.0123456789abcdef".into()),
+        tls_bootstrap_token: Some("ghijkl.0123456789abcdef".into()),
+        discovery_token_ca_cert_hash: vec![pin.clone()],
+        ..JoinFlags::default()
+    };
+    let request = resolve_join(&flags, &a_host()).expect("a request");
+    assert_eq!(request.endpoint.to_string(), "10.0.0.1:6443");
+    assert_eq!(request.discovery_token.id().as_str(), "abcdef");
+    assert_eq!(request.tls_bootstrap_token.id().as_str(), "ghijkl");
+    assert_eq!(request.pins[0].to_string(), pin);
+    assert_eq!(request.ca_cert_path, Path::new("/etc/kubernetes/pki/ca.crt"));
+    assert_eq!((request.discovery_timeout.as_secs(), request.tls_bootstrap_timeout.as_secs()), (300, 300));
+
+    let text = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\ntimeouts: {discovery: 1m0s, tlsBootstrap: 2m0s}\n\
+                discovery: {bootstrapToken: {token: abcdef.0123456789abcdef, apiServerEndpoint: 'k8s:1', unsafeSkipCAVerification: true}}\n";
+    let request = join_file(text).expect("a request");
+    assert_eq!(request.tls_bootstrap_token, request.discovery_token);
+    assert!(request.unsafe_skip_ca_verification && request.pins.is_empty());
+    assert_eq!((request.discovery_timeout.as_secs(), request.tls_bootstrap_timeout.as_secs()), (60, 120));
+}
+
+#[test]
+fn reset_finds_out_about_the_node_from_its_files() {
+    let manifest = include_str!("../../../testdata/kubeadm/v1.20.2/custom/manifests/etcd.yaml");
+    let env = include_str!("../../../testdata/kubeadm/v1.20.2/custom/kubeadm-flags.env");
+    let host = a_host()
+        .with_file("/etc/kubernetes/manifests/etcd.yaml", manifest, 0o600)
+        .with_file("/etc/kubernetes/kubelet.conf", "", 0o600)
+        .with_file("/var/lib/kubelet/kubeadm-flags.env", env, 0o644);
+    let flags = ResetFlags {
+        kubeconfig: Some("/root/k.conf".into()),
+        drain_timeout: Some("30s".into()),
+        ..ResetFlags::default()
+    };
+    let reset = resolve_reset(&flags, &host).expect("a job");
+    assert_eq!(reset.node.name.as_str(), "n1");
+    assert_eq!(reset.node.cri_socket, "/run/containerd/containerd.sock");
+    assert_eq!(reset.etcd_data_dir, Path::new("/data/etcd"));
+    assert_eq!(reset.credentials, [PathBuf::from("/root/k.conf"), PathBuf::from("/etc/kubernetes/kubelet.conf")]);
+    assert_eq!(reset.drain_timeout.as_secs(), 30);
+
+    let bare = resolve_reset(&ResetFlags::default(), &a_host()).expect("a job");
+    assert_eq!((bare.node.name.as_str(), bare.drain_timeout.as_secs()), ("cp-1", 120));
+    assert_eq!(bare.certificates_dir, Path::new("/etc/kubernetes/pki"));
+}
+
+#[test]
+fn texts_of_config_maps_that_cannot_be_used_are_told_apart() {
+    let good = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nkubernetesVersion: v1.25.3\nlater: 1\n";
+    let kubelet = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: cgroupfs\n";
+    let cluster = cluster_from_config_maps(good, kubelet, None).expect("a cluster");
+    assert_eq!(cluster.kubelet["cgroupDriver"], "cgroupfs");
+    assert!(cluster.kube_proxy.is_empty());
+    assert_eq!(cluster_from_config_maps(good, "{}", None).expect("a cluster").release.to_string(), "v1.25.3");
+    for (name, kubeadm_config, kubelet, expected) in [
+        ("nothing", "", "", vec!["cluster-config-missing"]),
+        ("old", &good.replace("1.25.3", "1.19.3"), kubelet, vec!["config-bad-version"]),
+        ("no kubelet", good, "a: b", vec!["cluster-config-missing", "config-missing-kind"]),
+    ] {
+        let problem = cluster_from_config_maps(kubeadm_config, kubelet, None).unwrap_err();
+        assert_eq!((problem.id.as_str(), problem.exit), ("cluster-config-invalid", Exit::Failed), "{name}");
+        assert_eq!(ids(&problem), expected, "{name}");
+    }
+}

@@ -1,0 +1,179 @@
+//! What only this run knows: the bootstrap tokens to make and the certificate key. Draws them where none is given.
+
+use serde_json::{Value, json};
+
+use super::cluster::items;
+use crate::config::draft::{Draft, Origin, Setting};
+use crate::config::duration::parse_duration;
+use crate::config::findings::Findings;
+use crate::config::{BootstrapToken, InitFlags, TokenSpec};
+use crate::problem::Problem;
+use crate::world::{Clock, Entropy, Secret};
+
+/// The group whose members may ask for a node's certificate.
+const NODE_GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
+const USAGES: [&str; 2] = ["signing", "authentication"];
+
+const BAD_TOKEN: (&str, &str) = ("config-bad-token", "a bootstrap token cannot be used");
+
+/// The tokens to make; one with kubeadm's defaults where none is described. The flags speak of the first one.
+pub(super) fn tokens(
+    draft: &Draft,
+    flags: &InitFlags,
+    (now, entropy): (Clock, &dyn Entropy),
+    findings: &mut Findings,
+) -> Vec<TokenSpec> {
+    let origin = draft.origin(Setting::BootstrapTokens);
+    let none = json!({});
+    let mut described: Vec<&Value> = items(draft, Setting::BootstrapTokens).collect();
+    if described.is_empty() {
+        described.push(&none);
+    }
+    let read = described.into_iter().enumerate().filter_map(|(index, fields)| {
+        let is_first = index == 0;
+        let described = Described {
+            fields,
+            origin: origin.part(&format!("[{index}]")),
+            token_flag: flags.token.as_deref().filter(|_| is_first),
+            ttl_flag: flags.token_ttl.as_deref().filter(|_| is_first),
+        };
+        let token = described.token(entropy, findings);
+        let expires = described.expires(now, findings);
+        let usages = described.usages(findings);
+        let groups = described.groups(&usages, findings);
+        let description = described.text("description").map_or_else(String::new, |(text, _)| text.to_owned());
+        Some(TokenSpec { token: token?, description, expires, usages, groups })
+    });
+    read.collect()
+}
+
+/// One entry of `bootstrapTokens`, with what flags say instead.
+struct Described<'a> {
+    fields: &'a Value,
+    origin: Origin,
+    token_flag: Option<&'a str>,
+    ttl_flag: Option<&'a str>,
+}
+
+impl Described<'_> {
+    fn text(&self, field: &str) -> Option<(&str, Origin)> {
+        let text = self.fields[field].as_str().filter(|text| !text.is_empty())?;
+        Some((text, self.origin.part(&format!(".{field}"))))
+    }
+
+    fn token(&self, entropy: &dyn Entropy, findings: &mut Findings) -> Option<BootstrapToken> {
+        let given = self.token_flag.map(|text| (text, Origin::Flag("--token"))).or_else(|| self.text("token"));
+        let Some((text, origin)) = given else {
+            return Some(BootstrapToken::random(|| {
+                let mut byte = [0];
+                entropy.bytes(&mut byte);
+                byte[0]
+            }));
+        };
+        let token = BootstrapToken::parse(text).ok();
+        if token.is_none() {
+            let mut finding = Problem::new(BAD_TOKEN.0, BAD_TOKEN.1)
+                .why("it must have 6 characters, a dot and 16 characters, all of a-z and 0-9")
+                .fix("a new one: kubestrap token generate");
+            finding.place = origin.place();
+            findings.add(finding);
+        }
+        token
+    }
+
+    fn expires(&self, now: Clock, findings: &mut Findings) -> Option<i64> {
+        let flag = self.ttl_flag.map(|text| (text, Origin::Flag("--token-ttl")));
+        let expires = self.text("expires").filter(|_| flag.is_none());
+        let ttl = flag.or_else(|| self.text("ttl"));
+        match (ttl, expires) {
+            (Some(_), Some((_, origin))) => {
+                let mut finding = Problem::new(BAD_TOKEN.0, BAD_TOKEN.1)
+                    .why("ttl and expires exclude each other")
+                    .fix("remove ttl or expires");
+                finding.place = origin.place();
+                findings.add(finding);
+                None
+            }
+            (None, Some((text, origin))) => {
+                let parsed =
+                    Clock::parse_rfc3339(text).ok_or_else(|| format!("{text:?} is no moment as RFC 3339 has it"));
+                findings.keep(parsed, BAD_TOKEN, &origin, "2030-01-01T00:00:00Z").map(|moment| moment.0)
+            }
+            (ttl, None) => {
+                let (text, origin) = ttl.unwrap_or(("24h", Origin::Default));
+                let what = ("config-bad-duration", "the validity of a bootstrap token cannot be used");
+                let ttl = findings.keep(parse_duration(text), what, &origin, "24h0m0s")?;
+                (!ttl.is_zero()).then(|| now.plus(ttl).0)
+            }
+        }
+    }
+
+    fn list(&self, field: &str) -> Option<(Vec<String>, Origin)> {
+        let items = self.fields[field].as_array().filter(|items| !items.is_empty())?;
+        let texts = items.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        Some((texts, self.origin.part(&format!(".{field}"))))
+    }
+
+    fn usages(&self, findings: &mut Findings) -> Vec<String> {
+        let Some((usages, origin)) = self.list("usages") else { return USAGES.map(str::to_owned).to_vec() };
+        for usage in usages.iter().filter(|usage| !USAGES.contains(&usage.as_str())) {
+            let why = format!("{usage:?} is neither signing nor authentication");
+            findings.wrong(BAD_TOKEN.0, BAD_TOKEN.1, &origin, why, "[signing, authentication]");
+        }
+        usages
+    }
+
+    /// Only who is authenticated by a token can be in a group.
+    fn groups(&self, usages: &[String], findings: &mut Findings) -> Vec<String> {
+        let authenticates = usages.iter().any(|usage| usage == "authentication");
+        let Some((groups, origin)) = self.list("groups") else {
+            return if authenticates { vec![NODE_GROUP.to_owned()] } else { Vec::new() };
+        };
+        let example = format!("[{NODE_GROUP}]");
+        for group in groups.iter().filter(|group| !is_token_group(group)) {
+            let why = format!(
+                "{group:?} does not begin with system:bootstrappers: or has characters besides a-z, 0-9, ':' and '-'"
+            );
+            findings.wrong(BAD_TOKEN.0, BAD_TOKEN.1, &origin, why, &example);
+        }
+        if !authenticates {
+            let why = "groups need the usage authentication";
+            findings.wrong(BAD_TOKEN.0, BAD_TOKEN.1, &origin, why, "[], or add authentication to usages,");
+        }
+        groups
+    }
+}
+
+/// `system:bootstrappers:` and up to 256 of a-z, 0-9, colon and dash, the last no colon or dash.
+fn is_token_group(group: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    group.strip_prefix("system:bootstrappers:").is_some_and(|rest| {
+        rest.len() <= 256
+            && rest.bytes().all(|byte| plain(byte) || byte == b':' || byte == b'-')
+            && rest.bytes().last().is_some_and(plain)
+    })
+}
+
+/// The given key, else a random one; none when nothing is uploaded.
+pub(super) fn certificate_key(
+    draft: &Draft,
+    upload: bool,
+    entropy: &dyn Entropy,
+    findings: &mut Findings,
+) -> Option<Secret<String>> {
+    let Some((key, origin)) = draft.text(Setting::CertificateKey) else {
+        return upload.then(|| {
+            let mut bytes = [0; 32];
+            entropy.bytes(&mut bytes);
+            Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        });
+    };
+    if key.len() != 64 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let mut finding = Problem::new("config-bad-certificate-key", "the certificate key cannot be used")
+            .why("it must be 64 hex digits, that is 32 bytes")
+            .fix("a new one: kubestrap certs certificate-key");
+        finding.place = origin.place();
+        findings.add(finding);
+    }
+    upload.then(|| Secret::new(key.to_owned()))
+}
