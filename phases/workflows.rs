@@ -1,14 +1,13 @@
 //! The workflows: which phases, in which order. This is the table of contents of the program.
 
-use crate::bootstrap_token::BootstrapTokens;
-use crate::config::{Init, JoinWorker, RemoveNode, Reset};
+use crate::config::{CreateToken, Init, JoinWorker, RemoveNode, Reset};
 use crate::discovery::Discovery;
 use crate::mark_control_plane::MarkControlPlane;
 use crate::plan::{Step, Workflow};
 use crate::preflight::Preflight;
 use crate::show_join_command::ShowJoinCommand;
 use crate::wait_control_plane::WaitControlPlane;
-use crate::{drain, join, kubelet, reset};
+use crate::{bootstrap_token, drain, join, kubelet, reset};
 
 /// The first control-plane node. Manifests are written before the kubelet starts, so that it finds them at once.
 pub static INIT: Workflow<Init> = Workflow {
@@ -23,7 +22,7 @@ pub static INIT: Workflow<Init> = Workflow {
         Step::Phase(&WaitControlPlane),
         Step::UPLOAD_CONFIG,
         Step::Phase(&MarkControlPlane),
-        Step::Phase(&BootstrapTokens),
+        Step::Phase(&bootstrap_token::BootstrapTokens),
         Step::KUBELET_FINALIZE,
         Step::ADDON,
         Step::Phase(&ShowJoinCommand),
@@ -57,3 +56,7 @@ pub static RESET: Workflow<Reset> = Workflow {
 /// The cluster's half of taking a node away.
 pub static REMOVE: Workflow<RemoveNode> =
     Workflow { name: "remove", steps: &[Step::Phase(&drain::remove::Drain), Step::Phase(&drain::remove::DeleteNode)] };
+
+/// A further bootstrap token.
+pub static TOKEN_CREATE: Workflow<CreateToken> =
+    Workflow { name: "token create", steps: &[Step::Phase(&bootstrap_token::create::Create)] };

@@ -4,6 +4,7 @@
 //! Secrets come first, so that the controller which signs cluster-info knows every token whose signature it finds there.
 
 mod cluster_info;
+pub mod create;
 mod rbac;
 mod token;
 

@@ -96,3 +96,29 @@ pub struct ResetFlags {
     /// `--drain-timeout`, as Go writes durations.
     pub drain_timeout: Option<String>,
 }
+
+/// Flags of `remove`.
+#[derive(Debug, Clone, Default)]
+pub struct RemoveFlags {
+    /// The argument: name of the Node.
+    pub target: String,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--drain-timeout`.
+    pub drain_timeout: Option<String>,
+}
+
+/// Flags of `token create`.
+#[derive(Debug, Clone, Default)]
+pub struct TokenFlags {
+    /// The argument: the token to make.
+    pub token: Option<String>,
+    /// `--ttl`.
+    pub ttl: Option<String>,
+    /// `--description`.
+    pub description: Option<String>,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--print-join-command`.
+    pub print_join_command: bool,
+}

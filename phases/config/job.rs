@@ -104,17 +104,26 @@ pub struct Reset {
     pub skip_drain: bool,
 }
 
-/// What `remove NODE` has to do, on a control-plane node, for a node that may be gone.
+/// What `remove NODE` has to do, from any machine with an administrator's kubeconfig, for a node that may be gone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RemoveNode {
-    /// This machine.
-    pub node: NodeConfig,
     /// The Node to remove.
     pub target: super::NodeName,
     /// Credentials.
     pub kubeconfig: PathBuf,
     /// How long to wait for Pods to go.
     pub drain_timeout: Duration,
+}
+
+/// What `token create` has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateToken {
+    /// The token to make.
+    pub token: TokenSpec,
+    /// Credentials, and where the cluster is.
+    pub kubeconfig: PathBuf,
+    /// Whether the whole join command is shown rather than the token alone.
+    pub print_join_command: bool,
 }
 
 /// Any job on a node.
@@ -144,7 +153,6 @@ on_node! {
     JoinWorker: node;
     JoinControlPlane: worker.node;
     Reset: node;
-    RemoveNode: node;
 }
 
 impl InCluster for Init {

@@ -3,8 +3,10 @@
 mod init;
 mod join;
 mod phases;
+mod remove;
 mod reset;
 mod shared;
+mod token;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,8 @@ pub(crate) fn command() -> Command {
         init::command(),
         join::command(),
         reset::command(),
+        remove::command(),
+        token::command(),
         Command::new("version").about("Print the version of kubestrap"),
     ])
 }
@@ -56,6 +60,8 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("init", matches)) => init::run(matches, shared, report),
         Some(("join", matches)) => join::run(matches, shared, report),
         Some(("reset", matches)) => reset::run(matches, shared, report),
+        Some(("remove", matches)) => remove::run(matches, shared, report),
+        Some(("token", matches)) => token::run(matches, shared, report),
         _ => {
             result(&format!("kubestrap {}", env!("CARGO_PKG_VERSION")));
             Ok(())

@@ -9,13 +9,16 @@ mod defaults;
 mod init;
 mod join;
 mod node;
+mod remove;
 mod reset;
 mod tokens;
 
 pub use cluster::cluster_from_config_maps;
 pub use init::resolve_init;
 pub use join::{JoinRequest, resolve_join};
+pub use remove::resolve_remove;
 pub use reset::resolve_reset;
+pub use tokens::resolve_token;
 
 use std::path::Path;
 

@@ -1,22 +1,18 @@
 //! The job of `reset`: found out from the node alone, since the cluster may be gone.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::cluster::absolute;
+use super::remove::drain_timeout;
 use super::{INVALID, defaults, node, read_file, refuse_what_is_not_served};
 use crate::config::draft::{Draft, Origin, Setting};
-use crate::config::duration::parse_duration;
 use crate::config::findings::Findings;
 use crate::config::{Layout, Reset, ResetFlags};
 use crate::problem::Problem;
 use crate::world::Host;
 use crate::yaml;
-
-/// Long enough for Pods with the usual 30 seconds of grace, several times over.
-const DRAIN: Duration = Duration::from_secs(120);
 
 /// The job of `reset`. Works when the cluster is gone.
 ///
@@ -34,13 +30,7 @@ pub fn resolve_reset(flags: &ResetFlags, host: &dyn Host) -> Result<Reset, Probl
     let release = defaults::node_release(host);
     let certificates_dir = absolute(&draft, Setting::CertificatesDir, Layout::CERTIFICATES, findings);
     let node = node::node(&draft, &flags.ignore_preflight_errors, &release, (host, &facts), findings)?;
-    let drain_timeout = match &flags.drain_timeout {
-        None => Some(DRAIN),
-        Some(text) => {
-            let what = ("config-bad-duration", "the drain timeout cannot be used");
-            findings.keep(parse_duration(text), what, &Origin::Flag("--drain-timeout"), "2m0s")
-        }
-    };
+    let drain_timeout = drain_timeout(flags.drain_timeout.as_deref(), findings);
     let etcd_data_dir = etcd_data_dir(host)?.unwrap_or_else(|| PathBuf::from("/var/lib/etcd"));
     let credentials = credentials(flags, host)?;
     let reset = node.zip(drain_timeout).map(|(node, drain_timeout)| Reset {

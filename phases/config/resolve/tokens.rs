@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::INVALID;
 use super::cluster::items;
+use super::remove::administrator;
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::duration::parse_duration;
 use crate::config::findings::Findings;
-use crate::config::{BootstrapToken, InitFlags, TokenSpec};
+use crate::config::{BootstrapToken, CreateToken, InitFlags, TokenFlags, TokenSpec};
 use crate::problem::Problem;
 use crate::world::{Clock, Entropy, Secret};
 
@@ -45,6 +47,22 @@ pub(super) fn tokens(
         Some(TokenSpec { token: token?, description, expires, usages, groups })
     });
     read.collect()
+}
+
+/// The job of `token create`.
+///
+/// # Errors
+/// One problem `config-invalid` with a finding per mistake.
+pub fn resolve_token(flags: &TokenFlags, now: Clock, entropy: &dyn Entropy) -> Result<CreateToken, Problem> {
+    let findings = &mut Findings::default();
+    let as_init = InitFlags { token: flags.token.clone(), token_ttl: flags.ttl.clone(), ..InitFlags::default() };
+    let made = tokens(&Draft::default(), &as_init, (now, entropy), findings).into_iter().next();
+    let job = made.map(|spec| CreateToken {
+        token: TokenSpec { description: flags.description.clone().unwrap_or_default(), ..spec },
+        kubeconfig: administrator(flags.kubeconfig.as_ref()),
+        print_join_command: flags.print_join_command,
+    });
+    std::mem::take(findings).finish(job, INVALID.0, INVALID.1)
 }
 
 /// One entry of `bootstrapTokens`, with what flags say instead.
