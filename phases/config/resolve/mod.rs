@@ -10,12 +10,13 @@ mod init;
 mod join;
 mod node;
 mod reset;
+mod stored;
 mod tokens;
 
-pub use cluster::cluster_from_config_maps;
 pub use init::resolve_init;
 pub use join::{JoinRequest, resolve_join};
 pub use reset::resolve_reset;
+pub use stored::cluster_from_config_maps;
 
 use std::path::Path;
 
