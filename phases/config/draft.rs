@@ -1,7 +1,7 @@
 //! Draft: what has been said so far, each value with its origin.
 //!
 //! Later layers win: file, then flags. A draft is no configuration yet: nothing in it has been parsed or checked beyond
-//! its shape. Every file format fills the same keys, so that no format knows another.
+//! its shape. Every file format fills the same settings, so that no format knows another.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -11,13 +11,14 @@ mod join;
 mod node;
 mod remove;
 mod reset;
+mod stored;
 mod tokens;
 
-pub use cluster::cluster_from_config_maps;
 pub use init::resolve_init;
 pub use join::{JoinRequest, resolve_join};
 pub use remove::resolve_remove;
 pub use reset::resolve_reset;
+pub use stored::cluster_from_config_maps;
 pub use tokens::resolve_token;
 
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! What a table of a file format is made of: versions, kinds, and one row per field.
 //!
-//! A row says where a field stands in the file, what shape it has, and which key of the draft it fills. The same rows
+//! A row says where a field stands in the file, what shape it has, and which setting of the draft it fills. The same rows
 //! serve reading, checking, suggesting names and writing.
 
 use super::super::draft::Setting;
@@ -25,7 +25,7 @@ pub(crate) struct Kind {
     pub(crate) sections: &'static [&'static str],
 }
 
-/// One field: path with dots, shape, and the key it fills.
+/// One field: path with dots, shape, and the setting it fills.
 #[derive(Debug)]
 pub(crate) struct Row(pub(crate) &'static str, pub(crate) Shape, pub(crate) Setting);
 

@@ -66,7 +66,7 @@ fn reading_and_writing_loses_no_field_in_any_version() {
 }
 
 #[test]
-fn every_key_is_filled_by_one_row_of_a_kind() {
+fn every_setting_is_filled_by_one_row_of_a_kind() {
     for version in &VERSIONS {
         for kind in version.kinds {
             for row in kind.rows() {
