@@ -12,6 +12,7 @@ mod mounts;
 mod network;
 mod ports;
 mod runtime;
+mod sandboxes;
 mod state;
 mod tree;
 mod undo;
