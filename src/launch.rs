@@ -55,7 +55,7 @@ impl<'a> Session<'a> {
                 .why(error.to_string())
                 .fix("run the same command again")
         })?;
-        let servers = ApiServers::new(Box::new(|before| crate::host::keep(state, before))).map_err(|error| {
+        let servers = ApiServers::new(state).map_err(|error| {
             Problem::new("host-threads", "cannot start the network runtime")
                 .why(error.to_string())
                 .fix("check the limits: ulimit -a")

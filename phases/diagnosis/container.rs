@@ -65,5 +65,5 @@ fn last_line(container: &ContainerInfo, world: &World<'_>) -> Result<String, Pro
     let text = |line: &str| line.splitn(4, ' ').nth(3).unwrap_or(line).trim().to_owned();
     let lines: Vec<String> = log.lines().map(text).filter(|line| !line.is_empty()).collect();
     let told = lines.iter().rev().find(|line| line.to_lowercase().contains("error") || line.starts_with('F'));
-    Ok(told.or(lines.last()).cloned().unwrap_or_else(|| "(no line)".to_owned()))
+    Ok(told.or_else(|| lines.last()).cloned().unwrap_or_else(|| "(no line)".to_owned()))
 }

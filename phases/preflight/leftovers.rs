@@ -1,6 +1,6 @@
 //! Checks for what another cluster left on this machine. What kubestrap made itself is continued, not refused.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Finding, Scene};
 use crate::config::Etcd;
@@ -49,7 +49,7 @@ fn foreign_file(scene: &Scene<'_>, path: &Path) -> Result<Option<Finding>, Probl
     ))
 }
 
-fn etcd_data(scene: &Scene<'_>, folder: &PathBuf) -> Result<Option<Finding>, Problem> {
+fn etcd_data(scene: &Scene<'_>, folder: &Path) -> Result<Option<Finding>, Problem> {
     let is_ours = scene.inventory.owns(&scene.node.layout.manifest("etcd"));
     if is_ours || scene.world.host().list(folder)?.is_empty() {
         return Ok(None);

@@ -88,8 +88,11 @@ impl<'a> World<'a> {
     /// The one door through which the program changes anything.
     ///
     /// # Errors
-    /// When the way back cannot be worked out, the journal cannot be written, or the change itself fails.
+    /// When the user has asked to stop, the way back cannot be worked out, the journal cannot be written, or the change itself fails.
     pub fn change(&self, change: &Change) -> Result<(), Problem> {
+        if self.time.is_interrupted() {
+            return Err(interrupted());
+        }
         let undo = match change {
             Change::Object(object) => self.cluster.prepare(object)?,
             _ => self.host.prepare(change)?,

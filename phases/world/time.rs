@@ -8,6 +8,10 @@ use crate::problem::Problem;
 pub trait Time {
     /// Wall clock.
     fn now(&self) -> Clock;
+    /// Whether the user has asked the run to stop.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
     /// Asks the probe until it says yes, a problem ends the wait, the limit is over, or the user stops the run.
     fn wait(&self, wait: &Wait<'_>, probe: &mut dyn FnMut() -> Result<Probe, Problem>) -> Result<(), WaitError>;
 }

@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use kubestrap_phases::config::{Reset, ResetFlags, resolve_reset};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::RESET;
+use kubestrap_phases::world::Host;
 
 use super::phases::{selection, with_phases};
 use super::shared::{Shared, list, switch, text, texts, value};
@@ -50,7 +51,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     };
     let session = Session::open(shared, report)?;
     let job = resolve_reset(&flags, session.host())?;
-    if !flags.force && !shared.dry_run && !is_confirmed(&job) {
+    if !flags.force && !shared.dry_run && !is_confirmed(&job, session.host()) {
         return Err(Problem::new("not-confirmed", "reset was not confirmed; nothing was changed")
             .fix("answer y, or say so beforehand: kubestrap reset --force"));
     }
@@ -65,12 +66,16 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     Ok(())
 }
 
-fn is_confirmed(job: &Reset) -> bool {
+fn is_confirmed(job: &Reset, host: &dyn Host) -> bool {
+    let data = job.etcd_data_dir.join("member");
+    let and_data = match host.stat(&data) {
+        Ok(Some(_)) => format!(", with etcd's data in {}", data.display()),
+        _ => String::new(),
+    };
     say(&format!(
-        "This takes {} out of its cluster, ends its Pods and removes what made it a node, with {} where etcd kept data there.\n\
-         Files that are not part of that stay. Go on? [y/N]",
+        "This takes {} out of its cluster, ends its Pods and removes what made it a node{and_data}.\n\
+         Other files stay. Go on? [y/N]",
         job.node.name,
-        job.etcd_data_dir.display()
     ));
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);

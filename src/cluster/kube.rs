@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use http::{Method, Request};
@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::client::{innermost, open};
 use super::paths;
+use crate::host::Linux;
 
 /// Limit for one request, as kubeadm has it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,9 +26,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// All API servers, by who asks.
 pub(crate) struct ApiServers {
     runtime: Runtime,
-    clients: RefCell<HashMap<(Identity, Option<SystemTime>), (String, Client)>>,
-    keep: Box<dyn Fn(&Content) -> io::Result<()>>,
+    clients: RefCell<HashMap<Asker, (String, Client)>>,
+    state: PathBuf,
 }
+
+/// Who asks, and when the file with the credentials was written.
+type Asker = (Identity, Option<SystemTime>);
 
 struct Response {
     server: String,
@@ -37,10 +41,10 @@ struct Response {
 }
 
 impl ApiServers {
-    /// `keep` stores what an object was before a change, under its digest.
-    pub(crate) fn new(keep: Box<dyn Fn(&Content) -> io::Result<()>>) -> io::Result<Self> {
+    /// What an object was before a change is kept in the state folder.
+    pub(crate) fn new(state: &Path) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, clients: RefCell::default(), keep })
+        Ok(Self { runtime, clients: RefCell::default(), state: state.to_owned() })
     }
 
     /// A kubeconfig that was rewritten since makes a new client.
@@ -149,9 +153,9 @@ impl Cluster for ApiServers {
             return Ok(Undo::DeleteObject { object: change.object.clone() });
         };
         let before = Content::new(found.to_string());
-        (self.keep)(&before).map_err(|source| ClusterError::Credentials {
+        Linux::keep(&self.state, &before).map_err(|error| ClusterError::Credentials {
             place: "the copy of an object beside the journal".to_owned(),
-            source,
+            source: io::Error::other(error),
         })?;
         Ok(Undo::RestoreObject { object: change.object.clone(), kept: sha256_hex(before.bytes()) })
     }

@@ -24,8 +24,14 @@ use tower::{Service, service_fn};
 /// How long connecting may take, including the first answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long an answer may take.
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
 /// How many bytes an answer may have; a busy node's containers fill several MiB.
-const ANSWER_LIMIT: usize = 64 << 20;
+const ANSWER_SIZE: usize = 64 << 20;
+
+/// An answer of the runtime; the status is boxed since it is large.
+pub(super) type Answer<T> = Result<T, Box<Status>>;
 
 /// The versions of CRI, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +99,11 @@ impl Connection {
     }
 
     pub(super) fn runtime(&self) -> RuntimeServiceClient<Spoken<Channel>> {
-        RuntimeServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_LIMIT)
+        RuntimeServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_SIZE)
     }
 
     pub(super) fn images(&self) -> ImageServiceClient<Spoken<Channel>> {
-        ImageServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_LIMIT)
+        ImageServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_SIZE)
     }
 }
 
@@ -141,6 +147,17 @@ async fn speak(channel: Channel) -> Result<Connection, Box<Status>> {
     Err(Box::new(Status::unimplemented(format!(
         "it serves no CRI ({told}); containerd does not when its configuration says disabled_plugins = [\"cri\"]"
     ))))
+}
+
+/// Waits for an answer, and takes silence for one.
+pub(super) async fn limited<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Answer<T> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer.map(tonic::Response::into_inner).map_err(Box::new),
+        Err(_) => Err(Box::new(Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs())))),
+    }
 }
 
 /// A runtime's refusal in its own words.

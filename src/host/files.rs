@@ -115,7 +115,7 @@ pub(super) fn remove(path: &Path) -> Result<(), HostError> {
         Ok(_) => fs::remove_file(path),
         Err(error) => Err(error),
     };
-    match removed.and_then(|()| sync_folder(path.parent().unwrap_or(Path::new("/")))) {
+    match removed.and_then(|()| sync_folder(path.parent().unwrap_or_else(|| Path::new("/")))) {
         Err(error) if !is_absent(&error) => {
             Err(HostError::Write { action: "remove", path: path.to_owned(), source: error })
         }
@@ -158,7 +158,9 @@ impl<'a> Place<'a> {
     fn clear_leftovers(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(&self.prefix) {
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(&self.prefix));
+            if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
                 if entry.file_type()?.is_dir() {
                     fs::remove_dir(entry.path())?;
                 } else {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use kubestrap_phases::world::{
-    Change, Command, Facts, FileInfo, Host, HostError, Output, RuntimeStatus, Undo, UnitState,
+    Change, Command, Content, Facts, FileInfo, Host, HostError, Output, RuntimeStatus, Undo, UnitState,
 };
 
 use super::runtime::Runtimes;
@@ -28,12 +28,17 @@ impl Linux {
     /// With its state folder, which is made when the first copy is kept in it.
     pub(crate) fn new(state: &Path) -> Self {
         Self {
-            kept: state.join("kept"),
+            kept: kept(state),
             proxies: Vec::new(),
             search_path: OsString::from(USUAL_PATH),
             runtimes: Runtimes::default(),
             host_name_addresses: OnceCell::new(),
         }
+    }
+
+    /// Keeps content beside the journal, under its digest: what an object of the cluster was before a change.
+    pub(crate) fn keep(state: &Path, content: &Content) -> Result<PathBuf, HostError> {
+        undo::keep_content(&kept(state), content)
     }
 
     /// With what matters of our own environment: the search path, and proxy variables that are not empty, in order.
@@ -51,6 +56,10 @@ impl Linux {
         }
         self
     }
+}
+
+fn kept(state: &Path) -> PathBuf {
+    state.join("kept")
 }
 
 impl Host for Linux {

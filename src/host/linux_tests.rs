@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use kubestrap_phases::world::{Content, FileKind, ImagePull};
+use kubestrap_phases::world::{FileKind, ImagePull};
 
 use super::super::scratch::Scratch;
 use super::*;
@@ -128,8 +128,9 @@ fn what_a_killed_run_left_beside_a_target_is_cleared_by_the_next_write() {
     let host = a_host(&scratch);
     let left = a_file(&scratch.join(".ca.key.kubestrap-4711"), "half a k", 0o600);
     let other = a_file(&scratch.join(".sa.key.kubestrap-4711"), "another target's", 0o600);
+    let own = a_file(&scratch.join(".ca.key.kubestrap-backup"), "somebody's own", 0o600);
     host.apply(&file(&scratch.join("ca.key"), "key", 0o600)).unwrap();
-    assert_eq!((left.exists(), other.exists()), (false, true));
+    assert_eq!((left.exists(), other.exists(), own.exists()), (false, true, true));
 }
 
 #[test]
@@ -218,6 +219,18 @@ fn commands_and_images_say_whether_there_is_a_way_back() {
     assert!(matches!(done(&host, &run), Undo::Impossible { .. }));
     let pull = ImagePull { socket: "/run/none.sock".to_owned(), images: vec!["pause".to_owned()] };
     assert_eq!(host.prepare(&Change::PullImages(pull)).unwrap(), Undo::Nothing);
+}
+
+#[test]
+fn what_an_object_was_is_kept_once_under_its_digest() {
+    let scratch = Scratch::new();
+    let content = Content::new("{}");
+    let copy = Linux::keep(scratch.path(), &content).unwrap();
+    assert_eq!(copy, scratch.join("kept").join(content.sha256()));
+    assert_eq!((mode(&copy), fs::read(&copy).unwrap().as_slice()), (0o600, content.bytes()));
+    let before = fs::metadata(&copy).unwrap().ino();
+    Linux::keep(scratch.path(), &content).unwrap();
+    assert_eq!(fs::metadata(&copy).unwrap().ino(), before);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod mounts;
 mod network;
 mod ports;
 mod runtime;
+mod sandboxes;
 mod state;
 mod tree;
 mod undo;
@@ -22,13 +23,6 @@ mod scratch;
 
 pub(crate) use linux::Linux;
 pub(crate) use state::{JournalFile, Lock};
-
-use kubestrap_phases::world::Content;
-
-/// Keeps what an object of a cluster was, beside the copies of files.
-pub(crate) fn keep(state: &std::path::Path, before: &Content) -> std::io::Result<()> {
-    undo::keep_copy(before.bytes(), &state.join("kept")).map(|_| ()).map_err(std::io::Error::other)
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! TCP ports that somebody listens on, and who: `/proc/net/tcp` joined with the open files of all processes.
 //!
-//! Looking through the processes stops as soon as every port has its owner. Without root, only our own are seen.
+//! Looking through the processes leaves out those of other network namespaces, which are most on a node full of Pods, and
+//! stops as soon as every port has its owner. Without root, only our own are seen.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,11 +39,14 @@ fn listeners(table: &str) -> BTreeMap<u64, u16> {
 
 fn find_owners(owners: &mut BTreeMap<u16, PortOwner>, mut sockets: BTreeMap<u64, u16>) {
     // A process that ends while it is looked at owns nothing; so does one that is not ours to look at.
-    let Ok(processes) = fs::read_dir("/proc") else { return };
+    let (Ok(processes), Ok(our_network)) = (fs::read_dir("/proc"), fs::read_link("/proc/self/ns/net")) else { return };
     for process in processes.flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         if sockets.is_empty() {
             return;
+        }
+        if fs::read_link(process.path().join("ns/net")).ok().as_ref() != Some(&our_network) {
+            continue;
         }
         let Ok(open_files) = fs::read_dir(process.path().join("fd")) else { continue };
         for file in open_files.flatten() {

@@ -3,27 +3,24 @@
 //! That its network is not ready is no matter here: before a Pod network is installed it never is.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_cri::v1::{
-    CgroupDriver, Container, ContainerState, ContainerStatusRequest, ImageSpec, ListContainersRequest,
-    ListImagesRequest, ListPodSandboxRequest, PodSandbox, PullImageRequest, RemovePodSandboxRequest,
-    RuntimeConfigRequest, StatusRequest, StatusResponse, StopPodSandboxRequest,
+    CgroupDriver, ImageSpec, ListContainersRequest, ListImagesRequest, ListPodSandboxRequest, PullImageRequest,
+    RemovePodSandboxRequest, RuntimeConfigRequest, StatusRequest, StatusResponse, StopPodSandboxRequest,
 };
-use kubestrap_phases::world::{ContainerInfo, HostError, ImagePull, RuntimeStatus, Sandbox};
+use kubestrap_phases::world::{HostError, ImagePull, RuntimeStatus};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tonic::{Code, Request, Status};
 
-use super::cri::{self, Connection, Connections};
-
-/// How long an answer may take.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+use super::cri::{self, ANSWER_LIMIT, Answer, Connection, Connections, limited};
+use super::sandboxes;
 
 /// How long one try to pull one image may take; runtimes give up earlier when nothing arrives any more.
 const PULL_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -33,9 +30,6 @@ const TRIES: u32 = 5;
 
 /// Pause after the first failed try; longer after each further one.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// An answer of the runtime; the status is boxed since it is large.
-type Answer<T> = Result<T, Box<Status>>;
 
 /// The runtimes of this host, connected to when they are first asked.
 #[derive(Default)]
@@ -71,7 +65,7 @@ impl Runtimes {
     /// Stops and removes a sandbox with its containers; gone already is fine.
     pub(super) fn remove_sandbox(&self, socket: &str, id: &str, pod: &str) -> Result<(), HostError> {
         self.talk(socket, &format!("remove the sandbox of Pod {pod}"), async |connection| {
-            tries(async || {
+            tries(|| async {
                 let (mut runtime, pod_sandbox_id) = (connection.runtime(), id.to_owned());
                 let stop = StopPodSandboxRequest { pod_sandbox_id: pod_sandbox_id.clone() };
                 gone_is_fine(limited(ANSWER_LIMIT, runtime.stop_pod_sandbox(stop)).await)?;
@@ -91,7 +85,8 @@ impl Runtimes {
         if let Some(connection) = kept {
             match tokio.block_on(ask(connection)) {
                 Ok(answer) => return Ok(answer),
-                Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
+                // What the runtime itself refuses has no source; a broken connection has.
+                Err(status) if status.source().is_some() => {
                     self.connections.borrow_mut().remove(socket);
                 }
                 Err(status) => return Err(refused(&status)),
@@ -116,15 +111,7 @@ fn failed(socket: &str, action: &str, source: io::Error) -> HostError {
     HostError::Runtime { socket: socket.to_owned(), action: action.to_owned(), source }
 }
 
-/// Waits for an answer, and takes silence for one.
-async fn limited<T>(limit: Duration, answer: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Answer<T> {
-    match timeout(limit, answer).await {
-        Ok(answer) => answer.map(tonic::Response::into_inner).map_err(Box::new),
-        Err(_) => Err(Box::new(Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs())))),
-    }
-}
-
-async fn tries<T>(once: impl AsyncFn() -> Answer<T>) -> Answer<T> {
+async fn tries<T, F: Future<Output = Answer<T>>>(once: impl Fn() -> F) -> Answer<T> {
     let mut tried = 1;
     loop {
         match once().await {
@@ -143,16 +130,14 @@ fn gone_is_fine<T>(answer: Answer<T>) -> Answer<()> {
 }
 
 async fn pull_one(connection: Connection, image: String) -> (String, Answer<()>) {
-    let mut tried = 1;
-    loop {
+    let pulled = tries(|| {
         let spec = ImageSpec { image: image.clone(), ..ImageSpec::default() };
         let request = PullImageRequest { image: Some(spec), ..PullImageRequest::default() };
-        match limited(PULL_LIMIT, connection.images().pull_image(request)).await {
-            Err(_) if tried < TRIES => sleep(PAUSE * tried).await,
-            last => return (image, last.map(|_| ())),
-        }
-        tried += 1;
-    }
+        let mut images = connection.images();
+        async move { limited(PULL_LIMIT, images.pull_image(request)).await.map(|_| ()) }
+    });
+    let result = pulled.await;
+    (image, result)
 }
 
 async fn status(connection: Connection) -> Answer<RuntimeStatus> {
@@ -170,12 +155,7 @@ async fn status(connection: Connection) -> Answer<RuntimeStatus> {
         Some(known) => Some(known),
         None => systemd_cgroup(&connection).await?,
     };
-    let mut by_sandbox = newest(containers.containers);
-    let mut found = Vec::new();
-    for sandbox in newest_first(sandboxes.items) {
-        let containers = by_sandbox.remove(&sandbox.id).unwrap_or_default();
-        found.push(with_containers(&connection, sandbox, containers).await?);
-    }
+    let sandboxes = sandboxes::together(&connection, sandboxes.items, containers.containers).await?;
     Ok(RuntimeStatus {
         name: connection.version.runtime_name.clone(),
         version: connection.version.runtime_version.clone(),
@@ -188,7 +168,7 @@ async fn status(connection: Connection) -> Answer<RuntimeStatus> {
             .into_iter()
             .flat_map(|image| image.repo_tags.into_iter().chain(image.repo_digests))
             .collect(),
-        sandboxes: found,
+        sandboxes,
     })
 }
 
@@ -234,77 +214,6 @@ async fn systemd_cgroup(connection: &Connection) -> Answer<Option<bool>> {
     match limited(ANSWER_LIMIT, connection.runtime().runtime_config(RuntimeConfigRequest {})).await {
         Ok(answer) => Ok(answer.linux.map(|linux| linux.cgroup_driver() == CgroupDriver::Systemd)),
         Err(status) if status.code() == Code::Unimplemented => Ok(None),
-        Err(status) => Err(status),
-    }
-}
-
-fn newest_first(mut sandboxes: Vec<PodSandbox>) -> Vec<PodSandbox> {
-    sandboxes.sort_by_key(|sandbox| std::cmp::Reverse(sandbox.created_at));
-    sandboxes
-}
-
-/// By sandbox, of each container name the newest one.
-fn newest(mut containers: Vec<Container>) -> HashMap<String, BTreeMap<String, Container>> {
-    containers.sort_by_key(|container| container.created_at);
-    let mut found: HashMap<String, BTreeMap<String, Container>> = HashMap::new();
-    for container in containers {
-        let name = container.metadata.as_ref().map(|metadata| metadata.name.clone()).unwrap_or_default();
-        found.entry(container.pod_sandbox_id.clone()).or_default().insert(name, container);
-    }
-    found
-}
-
-async fn with_containers(
-    connection: &Connection,
-    sandbox: PodSandbox,
-    containers: BTreeMap<String, Container>,
-) -> Answer<Sandbox> {
-    let metadata = sandbox.metadata.unwrap_or_default();
-    // Where the kubelet lets runtimes write: <namespace>_<name>_<uid>/<container>/<attempt>.log
-    let logs =
-        PathBuf::from("/var/log/pods").join(format!("{}_{}_{}", metadata.namespace, metadata.name, metadata.uid));
-    let mut found = Vec::new();
-    for (name, container) in containers {
-        let state = container.state();
-        let attempt = container.metadata.map(|metadata| metadata.attempt).unwrap_or_default();
-        let mut known = ContainerInfo {
-            id: container.id,
-            log: logs.join(&name).join(format!("{attempt}.log")),
-            name,
-            state: state_word(state).to_owned(),
-            attempt,
-            exit_code: 0,
-        };
-        if state == ContainerState::ContainerExited {
-            ask_for_the_end(connection, &mut known).await?;
-        }
-        found.push(known);
-    }
-    Ok(Sandbox { id: sandbox.id, name: metadata.name, namespace: metadata.namespace, containers: found })
-}
-
-fn state_word(state: ContainerState) -> &'static str {
-    match state {
-        ContainerState::ContainerCreated => "created",
-        ContainerState::ContainerRunning => "running",
-        ContainerState::ContainerExited => "exited",
-        ContainerState::ContainerUnknown => "unknown",
-    }
-}
-
-/// Exit code and log are told per container only. One that was removed since keeps what is known.
-async fn ask_for_the_end(connection: &Connection, known: &mut ContainerInfo) -> Answer<()> {
-    let request = ContainerStatusRequest { container_id: known.id.clone(), verbose: false };
-    match limited(ANSWER_LIMIT, connection.runtime().container_status(request)).await {
-        Ok(answer) => {
-            let status = answer.status.unwrap_or_default();
-            known.exit_code = status.exit_code;
-            if !status.log_path.is_empty() {
-                known.log = PathBuf::from(status.log_path);
-            }
-            Ok(())
-        }
-        Err(status) if status.code() == Code::NotFound => Ok(()),
         Err(status) => Err(status),
     }
 }

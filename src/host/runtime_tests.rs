@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use k8s_cri::v1::{ContainerMetadata, RuntimeCondition, RuntimeStatus as CriStatus};
+use k8s_cri::v1::{RuntimeCondition, RuntimeStatus as CriStatus};
 use kubestrap_phases::problem::Problem;
 use serde_json::json;
 
@@ -61,28 +61,6 @@ fn a_runtime_is_ready_without_a_network_and_says_why_it_is_not() {
     let broken = status(vec![condition("RuntimeReady", false)]);
     assert_eq!(not_ready(&broken).as_deref(), Some("NotNow: shim is gone"));
     assert!(not_ready(&StatusResponse::default()).is_some());
-}
-
-#[test]
-fn of_each_container_the_newest_attempt_counts() {
-    let container = |name: &str, attempt: u32, created_at: i64| Container {
-        pod_sandbox_id: "sandbox".to_owned(),
-        metadata: Some(ContainerMetadata { name: name.to_owned(), attempt }),
-        created_at,
-        ..Container::default()
-    };
-    let found = newest(vec![container("etcd", 2, 30), container("etcd", 1, 20), container("init", 0, 10)]);
-    let attempts: Vec<_> =
-        found["sandbox"].iter().map(|(name, newest)| (&**name, newest.metadata.as_ref().unwrap().attempt)).collect();
-    assert_eq!(attempts, [("etcd", 2), ("init", 0)]);
-}
-
-#[test]
-fn the_newest_sandbox_comes_first() {
-    let sandbox = |id: &str, created_at| PodSandbox { id: id.to_owned(), created_at, ..PodSandbox::default() };
-    let ids: Vec<_> =
-        newest_first(vec![sandbox("old", 1), sandbox("new", 2)]).into_iter().map(|found| found.id).collect();
-    assert_eq!(ids, ["new", "old"]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl JournalFile {
 
     /// Opens for appending, with a new line begun.
     fn opened(&self) -> io::Result<File> {
-        let state = self.path.parent().unwrap_or(Path::new("/"));
+        let state = self.path.parent().unwrap_or_else(|| Path::new("/"));
         make_state_folder(state)?;
         let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
         files::sync_folder(state)?;

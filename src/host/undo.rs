@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kubestrap_phases::world::{Change, FileKind, HostError, Undo, UnitAction, UnitState, sha256_hex};
+use kubestrap_phases::world::{Change, Content, FileKind, HostError, Undo, UnitAction, UnitState};
 
 use super::{files, units};
 
@@ -76,24 +76,23 @@ fn not_a_file(path: &Path) -> String {
     }
 }
 
-/// Copies a file to `<kept>/<digest>`; the same content is kept once.
+/// Keeps what a file holds now.
 fn keep(path: &Path, mode: u32, kept: &Path) -> Result<Undo, HostError> {
     let Some(bytes) = files::read(path)? else {
         return Ok(Undo::Remove { path: path.to_owned() });
     };
-    let copy = keep_copy(&bytes, kept)?;
-    Ok(Undo::Restore { path: path.to_owned(), kept: copy, mode })
+    Ok(Undo::Restore { path: path.to_owned(), kept: keep_content(kept, &Content::new(bytes))?, mode })
 }
 
-/// Puts bytes into the folder for copies, under their digest.
-pub(super) fn keep_copy(bytes: &[u8], kept: &Path) -> Result<PathBuf, HostError> {
+/// Copies content to `<kept>/<digest>`; the same content is kept once.
+pub(super) fn keep_content(kept: &Path, content: &Content) -> Result<PathBuf, HostError> {
     if let Some(state) = kept.parent() {
         files::make_folders(state, 0o700)?;
     }
     files::make_folder(kept, 0o700)?;
-    let copy: PathBuf = kept.join(sha256_hex(bytes));
-    if files::read(&copy)?.as_deref() != Some(bytes) {
-        files::write(&copy, bytes, 0o600)?;
+    let copy = kept.join(content.sha256());
+    if files::read(&copy)?.as_deref() != Some(content.bytes()) {
+        files::write(&copy, content.bytes(), 0o600)?;
     }
     Ok(copy)
 }

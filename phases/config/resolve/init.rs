@@ -16,7 +16,8 @@ use crate::world::{Clock, Entropy, Host};
 /// One problem `config-invalid` with a finding per mistake, or why the host could not be read.
 pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dyn Entropy) -> Result<Init, Problem> {
     let findings = &mut Findings::default();
-    let wanted = ["InitConfiguration", "ClusterConfiguration"];
+    // Flags may say all the rest, so a file with component configuration alone will do.
+    let wanted = ["InitConfiguration", "ClusterConfiguration", "KubeletConfiguration", "KubeProxyConfiguration"];
     let documents = read_file(flags.config.as_deref(), &wanted, host, findings)?;
     let mut draft = documents.draft;
     lay_flags_over(&mut draft, flags, findings);

@@ -1,0 +1,147 @@
+//! The command behind `e2e/up`, `e2e/down` and `e2e/test`: makes a cluster to play with, takes it away, runs
+//! commands on its nodes, and serves as the warden of a run.
+
+use kubestrap_e2e::clean;
+use kubestrap_e2e::cluster::Cluster;
+use kubestrap_e2e::failure::Failure;
+use kubestrap_e2e::nodes::{self, Node};
+use kubestrap_e2e::run::{Record, Run};
+use kubestrap_e2e::tool::Tool;
+use kubestrap_e2e::{logs, prepare, say};
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+use std::time::Instant;
+
+const USAGE: &str = "\
+usage: e2e up                      make a cluster of one control-plane node and two workers, and leave it running
+       e2e down [RUN]              take it away (all that were left running, or one)
+       e2e list                    show the runs and their nodes
+       e2e shell [RUN/]NODE        a shell on a node
+       e2e exec [RUN/]NODE -- CMD  run a command on a node
+       e2e clean                   remove what runs that ended left behind
+E2E_TOOL=kubeadm makes the cluster with kubeadm; E2E_KEEP=on-failure keeps the nodes of a failed start.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match &words[..] {
+        ["up"] => up(),
+        ["down"] => down(None),
+        ["down", run] => down(Some(run)),
+        ["list"] => list(),
+        ["shell", node] => enter(node, &["bash", "-l"]),
+        ["exec", node, "--", command @ ..] => enter(node, command),
+        ["clean"] => clean::dead_runs(),
+        ["warden", run] => warden(run),
+        _ => Err(Failure::new("this is not a command of e2e", USAGE)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn up() -> Result<(), Failure> {
+    let tool = Tool::from_environment()?;
+    if tool == Tool::Kubestrap && nodes::kubestrap_program().is_none() {
+        return Err(Failure::new(
+            "there is no kubestrap to make a cluster with",
+            "cargo build --release, or set KUBESTRAP_BIN",
+        ));
+    }
+    let prepared = prepare()?;
+    let program = std::env::current_exe().map_err(|error| Failure::new("cannot find the e2e program", error))?;
+    let run = Run::begin(&program, &prepared)?;
+    let started = Instant::now();
+    say("a cluster of cp-1, worker-1 and worker-2 (usually 90 s)");
+    let cluster = match make_cluster(&run, tool) {
+        Ok(cluster) => cluster,
+        Err(failure) => {
+            let folder = logs::collect(&run, "up", &failure, None);
+            say(&format!("logs are in {}", folder.display()));
+            if matches!(std::env::var("E2E_KEEP").as_deref(), Ok("always" | "on-failure")) {
+                run.keep()?;
+            }
+            return Err(failure);
+        }
+    };
+    run.keep()?;
+    say(&format!("Ready after {:.0} s", started.elapsed().as_secs_f32()));
+    let shown = cluster.kubectl(&["get", "nodes,pods", "--all-namespaces", "--output", "wide"])?;
+    let number = run.record.number;
+    let _ = writeln!(
+        std::io::stdout(),
+        "{}\nUse it:   export KUBECONFIG={} PATH={}:$PATH\n          kubectl get nodes\n\
+         A node:   e2e/exec {number}/cp-1 -- {tool} version\nEnd it:   e2e/down {number}",
+        shown.stdout,
+        cluster.kubeconfig().display(),
+        run.record.prepared.join("bin").display(),
+        tool = tool.program(),
+    );
+    Ok(())
+}
+
+fn make_cluster(run: &Run, tool: Tool) -> Result<Cluster, Failure> {
+    let cluster = Cluster::start(run, tool, "cp-1", &["worker-1", "worker-2"])?;
+    say("nodes are Ready; the kubelet reports static Pods as Ready about a minute after their start");
+    cluster.wait_pods_ready("kube-system", "")?;
+    Ok(cluster)
+}
+
+fn down(number: Option<&str>) -> Result<(), Failure> {
+    clean::dead_runs()?;
+    for record in Record::all() {
+        let chosen = number.is_none_or(|number| record.number.to_string() == number);
+        if chosen && record.is_kept() {
+            clean::remove(&record)?;
+            say(&format!("run {} is gone", record.number));
+        }
+    }
+    Ok(())
+}
+
+fn list() -> Result<(), Failure> {
+    for record in Record::all() {
+        let state = if record.is_kept() {
+            "kept"
+        } else if record.is_owned() {
+            "running"
+        } else {
+            "dead"
+        };
+        let _ = writeln!(std::io::stdout(), "run {} ({state})", record.number);
+        for name in nodes::names(&record) {
+            let node = Node::load(&record, &name)?;
+            let _ = writeln!(std::io::stdout(), "  {}/{name}  {}", record.number, node.address);
+        }
+    }
+    Ok(())
+}
+
+/// Becomes the command, so that its terminal and its exit code are ours.
+fn enter(node: &str, command: &[&str]) -> Result<(), Failure> {
+    let records = Record::all();
+    let (record, name) = match node.split_once('/') {
+        Some((run, name)) => (records.iter().find(|record| record.number.to_string() == run), name),
+        None => (records.last(), node),
+    };
+    let record = record.ok_or_else(|| Failure::new("there is no such run", USAGE))?;
+    let mut arguments: Vec<String> = command.iter().map(ToString::to_string).collect();
+    if let Ok(terminal) = std::env::var("TERM") {
+        arguments.splice(0..0, ["env".to_owned(), format!("TERM={terminal}")]);
+    }
+    let error = Node::load(record, name)?.command(&arguments)?.exec();
+    Err(Failure::new("cannot enter the node", error))
+}
+
+/// Waits until the run's owner ends: the other end of our standard input is open as long as it lives.
+fn warden(run: &str) -> Result<(), Failure> {
+    let number = run.parse().map_err(|error| Failure::new("a run is a number", error))?;
+    let record = Record::load(number)?;
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    if record.is_kept() { Ok(()) } else { clean::remove(&record) }
+}
