@@ -35,6 +35,7 @@ pub static JOIN: Workflow<JoinWorker> = Workflow {
     steps: &[
         Step::Phase(&Preflight),
         Step::Phase(&Discovery),
+        Step::Phase(&join::TlsBootstrap),
         Step::Phase(&join::KubeletStart),
         Step::Phase(&join::KubeletWaitBootstrap),
     ],

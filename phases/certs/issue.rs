@@ -197,6 +197,17 @@ pub fn leaf(
     }
 }
 
+/// Makes a request for a client certificate, to be signed elsewhere.
+///
+/// # Errors
+/// When the key cannot sign.
+pub fn request(common_name: &str, organization: &str, key: &PrivateKey) -> Result<String, Problem> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name(common_name, Some(organization));
+    let refused = |source| IssueError::Refused { common_name: common_name.to_owned(), source };
+    Ok(params.serialize_request(&key.pair).and_then(|request| request.pem()).map_err(refused)?)
+}
+
 /// `CA:FALSE`, critical; written by hand, since rcgen would add a subject key identifier, which kubeadm's leaves lack.
 fn basic_constraints(release: &Release) -> Vec<CustomExtension> {
     if !release.leaf_has_basic_constraints() {
@@ -210,15 +221,19 @@ fn basic_constraints(release: &Release) -> Vec<CustomExtension> {
 
 fn params(common_name: &str, organization: Option<&str>, not_before: Clock) -> CertificateParams {
     let mut params = CertificateParams::default();
+    params.distinguished_name = name(common_name, organization);
+    params.not_before = moment(not_before);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params
+}
+
+fn name(common_name: &str, organization: Option<&str>) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     if let Some(organization) = organization {
         name.push(DnType::OrganizationName, name_value(organization));
     }
     name.push(DnType::CommonName, name_value(common_name));
-    params.distinguished_name = name;
-    params.not_before = moment(not_before);
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-    params
+    name
 }
 
 /// A PrintableString where that can hold the text, as Go writes names.

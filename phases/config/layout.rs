@@ -11,6 +11,8 @@ pub struct Layout {
 impl Layout {
     /// kubeadm's certificate folder.
     pub const CERTIFICATES: &'static str = "/etc/kubernetes/pki";
+    /// Where the kubelet and kube-controller-manager look for volume drivers.
+    pub const FLEX_VOLUMES: &'static str = "/usr/libexec/kubernetes/kubelet-plugins/volume/exec";
     /// Where our own state lies.
     pub const STATE: &'static str = "/var/lib/kubestrap";
 
@@ -67,6 +69,11 @@ impl Layout {
     /// What is true for this node's kubelet only: its CRI socket.
     pub fn kubelet_instance_config(&self) -> PathBuf {
         self.kubelet().join("instance-config.yaml")
+    }
+
+    /// Folders that the kubelet makes outside its own when it starts. Made beforehand, so that it is known whose they are.
+    pub fn kubelet_folders_elsewhere(&self) -> [&'static Path; 3] {
+        [Path::new(Self::FLEX_VOLUMES), Path::new("/var/log/pods"), Path::new("/var/log/containers")]
     }
 
     /// Link to the kubelet's newest client certificate.

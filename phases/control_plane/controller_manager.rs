@@ -3,7 +3,7 @@
 //! Looks whether the CA's key is on the node; writes `manifests/kube-controller-manager.yaml`.
 
 use super::pod::{self, ProbeTarget, StaticPod, read_only};
-use crate::config::{HostPathMount, OnControlPlane};
+use crate::config::{HostPathMount, Layout, OnControlPlane};
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::releases::{Image, ProbePaths};
@@ -12,7 +12,6 @@ use crate::world::World;
 const NAME: &str = "kube-controller-manager";
 const TEMPLATE: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../templates/static-pods/kube-controller-manager.yaml"));
-const FLEX_VOLUMES: &str = "/usr/libexec/kubernetes/kubelet-plugins/volume/exec";
 
 /// Phase `control-plane/controller-manager`.
 pub struct ControllerManager;
@@ -67,7 +66,7 @@ pub(super) fn fill<'j>(
     pod.mount(&read_only("k8s-certs", layout.certificates().display().to_string(), "DirectoryOrCreate"));
     pod.mount_ca_folders(job.node());
     if cluster.release.mounts_flex_volumes() {
-        let folder = pod::user_flag(component, "flex-volume-plugin-dir").unwrap_or(FLEX_VOLUMES);
+        let folder = pod::user_flag(component, "flex-volume-plugin-dir").unwrap_or(Layout::FLEX_VOLUMES);
         let mount = read_only("flexvolume-dir", folder, "DirectoryOrCreate");
         pod.mount(&HostPathMount { read_only: false, ..mount });
     }

@@ -2,8 +2,10 @@
 
 mod resolve;
 mod start;
+mod tls_bootstrap;
 mod wait_bootstrap;
 
 pub use resolve::read_cluster;
 pub use start::KubeletStart;
+pub use tls_bootstrap::TlsBootstrap;
 pub use wait_bootstrap::KubeletWaitBootstrap;

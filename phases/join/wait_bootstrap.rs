@@ -1,5 +1,5 @@
-//! Phase `kubelet-wait-bootstrap`: waits until the kubelet has its own certificate and the Node is registered, notes the
-//! CRI socket on the Node (up to 1.33), and removes the bootstrap credentials.
+//! Phase `kubelet-wait-bootstrap`: waits until the kubelet has registered the Node, and notes the CRI socket on the Node
+//! (up to 1.33).
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::diagnosis;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::upload_config::annotate_cri_socket;
-use crate::world::{Change, Identity, ObjectRef, Probe, Wait, World};
+use crate::world::{Identity, ObjectRef, Probe, Wait, World};
 
 /// The phase.
 pub struct KubeletWaitBootstrap;
@@ -21,19 +21,22 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
     }
 
     fn about(&self) -> &'static str {
-        "waits until the kubelet has its certificate and the Node is registered"
+        "waits until the kubelet has registered its Node"
     }
 
     fn needs(&self, job: &JoinWorker) -> Vec<Artifact> {
-        vec![Artifact::file("the kubelet's configuration", job.node.layout.kubelet_config())]
+        vec![
+            Artifact::file("the kubelet's configuration", job.node.layout.kubelet_config()),
+            Artifact::file("the kubelet's kubeconfig", job.node.layout.kubeconfig("kubelet.conf")),
+        ]
     }
 
     fn run(&self, job: &JoinWorker, world: &World<'_>) -> Result<(), Problem> {
         let own = job.node.layout.kubeconfig("kubelet.conf");
-        let identity = Identity::Kubeconfig(own.clone());
+        let identity = Identity::Kubeconfig(own);
         let node = ObjectRef::new("v1", "Node", "", job.node.name.as_str());
         let wait = Wait {
-            what: "the kubelet's certificate and its Node",
+            what: "the kubelet to register its Node",
             within: job.discovery.tls_bootstrap_timeout,
             every: Duration::from_millis(100),
         };
@@ -45,12 +48,9 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
             {
                 return Err(problem);
             }
-            if world.host().stat(&own)?.is_none() {
-                return Ok(Probe::NotYet("the kubelet has asked for no certificate, or has not got it".to_owned()));
-            }
             Ok(match world.cluster().get(&identity, &node) {
                 Ok(Some(_)) => Probe::Yes,
-                Ok(None) => Probe::NotYet("the kubelet has its certificate; no Node yet".to_owned()),
+                Ok(None) => Probe::NotYet("no Node yet".to_owned()),
                 Err(error) => Probe::NotYet(error.reason()),
             })
         });
@@ -58,10 +58,6 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
             not_registered(error.into_problem("kubelet-not-registered", "the kubelet has not registered its Node"))
         })?;
         annotate_cri_socket(&job.cluster, &job.node, world, &identity)?;
-        let bootstrap = job.node.layout.kubeconfig("bootstrap-kubelet.conf");
-        if world.host().stat(&bootstrap)?.is_some() {
-            world.change(&Change::Remove { path: bootstrap })?;
-        }
         world.note(&format!("Node {} registered", job.node.name));
         Ok(())
     }
@@ -73,6 +69,5 @@ fn not_registered(problem: Problem) -> Problem {
     }
     problem
         .fix("see what the kubelet says: journalctl -u kubelet -n 50")
-        .fix("on a control-plane node, see whether its request waits for approval: kubectl get csr")
         .fix("then run the same command again: it goes on from here")
 }

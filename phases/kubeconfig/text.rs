@@ -2,7 +2,7 @@
 //!
 //! Pure: touches no file. A reference to a file is handed back as such.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,6 +48,28 @@ pub fn render_with_certificate(
 pub fn render_with_token(server: &str, ca_pem: &str, cluster_name: &str, user: &str, token: &str) -> String {
     let target = Target { cluster_name, server: server.to_owned(), ca_pem };
     yaml::write(&config(&target, user, &format!("{user}@kubernetes"), &json!({ "token": token })))
+}
+
+/// The kubeconfig that a kubelet makes for itself: its certificate and key lie in one file, which it renews.
+pub fn render_for_kubelet(server: &str, ca_pem: &str, certificate_file: &Path, release: &Release) -> String {
+    let mut config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "default-cluster", "cluster": cluster(server, ca_pem)}],
+        "contexts": [{
+            "name": "default-context",
+            "context": {"cluster": "default-cluster", "namespace": "default", "user": "default-auth"},
+        }],
+        "current-context": "default-context",
+        "users": [{
+            "name": "default-auth",
+            "user": {"client-certificate": certificate_file, "client-key": certificate_file},
+        }],
+    });
+    if release.kubeconfig_has_preferences() {
+        config["preferences"] = json!({});
+    }
+    yaml::write(&config)
 }
 
 fn config(target: &Target<'_>, user: &str, context: &str, credentials: &Value) -> Value {

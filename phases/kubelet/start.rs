@@ -71,6 +71,9 @@ pub fn write_kubelet_files(
         world.change(&Change::Unit { name: UNIT.to_owned(), action: UnitAction::Stop })?;
     }
     world.put_folder(node.layout.kubelet(), 0o700)?;
+    for folder in node.layout.kubelet_folders_elsewhere() {
+        world.put_folder(folder, 0o755)?;
+    }
     for file in differing {
         world.put_file(&file.path, Content::new(file.text), 0o644)?;
     }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::world::sha256_hex;
+
 /// A file that is ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedFile {
@@ -60,6 +62,8 @@ impl Inventory {
             let path = PathBuf::from(text("path"));
             match text("kind") {
                 "file" => inventory.wrote(path, text("sha256"), line.get("undo")),
+                // A link's own digest is that of what it points to.
+                "link" => inventory.wrote(path, &sha256_hex(text("target").as_bytes()), None),
                 "folder" => {
                     inventory.folders.insert(path);
                 }

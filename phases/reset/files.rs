@@ -58,8 +58,9 @@ const KUBELET_TREES: [&str; 9] = [
     "usernsfs",
 ];
 
-/// Folders that the kubelet, kube-proxy or our static Pods make elsewhere.
-const RUNTIME_TREES: [&str; 4] = ["/var/lib/dockershim", "/var/run/kubernetes", "/var/log/pods", "/var/log/containers"];
+/// Folders of whose content all is made by the kubelet or older releases of it.
+const RUNTIME_FOLDERS: [&str; 4] =
+    ["/var/lib/dockershim", "/var/run/kubernetes", "/var/log/pods", "/var/log/containers"];
 
 impl Phase<Reset> for CleanFiles {
     fn name(&self) -> &'static str {
@@ -92,8 +93,14 @@ impl Phase<Reset> for CleanFiles {
                 world.put_file(path, Content::new(bytes), *mode)?;
             }
         }
+        let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).collect();
+        for folder in folders {
+            remove_half_written(folder, world)?;
+        }
         let mut trees: Vec<PathBuf> = KUBELET_TREES.iter().map(|name| kubelet.join(name)).collect();
-        trees.extend(RUNTIME_TREES.iter().map(PathBuf::from));
+        for folder in RUNTIME_FOLDERS {
+            trees.extend(world.host().list(Path::new(folder))?.into_iter().map(|entry| entry.path));
+        }
         trees.push(job.etcd_data_dir.join("member"));
         for path in &trees {
             if world.host().stat(path)?.is_some() {
@@ -116,6 +123,18 @@ fn remove_file(path: &Path, world: &World<'_>) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+/// What a run that was killed left of a file it was writing: `.name.kubestrap-<pid>`. It may hold a key.
+fn remove_half_written(folder: &Path, world: &World<'_>) -> Result<(), Problem> {
+    for entry in world.host().list(folder)? {
+        let name = entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let pid = name.strip_prefix('.').and_then(|name| name.rsplit_once(".kubestrap-")).map(|(_, pid)| pid);
+        if pid.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())) {
+            world.change(&Change::Remove { path: entry.path })?;
+        }
+    }
+    Ok(())
 }
 
 fn remove_if_empty(folder: &Path, world: &World<'_>) -> Result<(), Problem> {

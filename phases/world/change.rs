@@ -29,6 +29,13 @@ pub enum Change {
         /// Permission bits.
         mode: u32,
     },
+    /// Make a symbolic link, atomically, in place of whatever link is there.
+    Link {
+        /// Where.
+        path: PathBuf,
+        /// What it points to.
+        target: PathBuf,
+    },
     /// Remove one file, link or empty folder.
     Remove {
         /// Which.
@@ -187,6 +194,7 @@ impl Change {
         match self {
             Self::File { path, mode, .. } => format!("write {} ({mode:04o})", path.display()),
             Self::Folder { path, mode } => format!("make folder {} ({mode:04o})", path.display()),
+            Self::Link { path, target } => format!("link {} to {}", path.display(), target.display()),
             Self::Remove { path } => format!("remove {}", path.display()),
             Self::RemoveTree { path } => format!("remove {} and all below it", path.display()),
             Self::Unit { name, action } => format!("{} {name}", action.word()),
@@ -213,6 +221,7 @@ impl Change {
                 json!({"kind": "file", "path": path, "mode": format!("{mode:04o}"), "sha256": content.sha256()})
             }
             Self::Folder { path, mode } => json!({"kind": "folder", "path": path, "mode": format!("{mode:04o}")}),
+            Self::Link { path, target } => json!({"kind": "link", "path": path, "target": target}),
             Self::Remove { path } => json!({"kind": "remove", "path": path}),
             Self::RemoveTree { path } => json!({"kind": "remove-tree", "path": path}),
             Self::Unit { name, action } => json!({"kind": "unit", "name": name, "action": action}),

@@ -33,6 +33,7 @@ pub struct Overlay<'a> {
 enum Layer {
     File { content: Content, mode: u32 },
     Folder { mode: u32 },
+    Link { target: PathBuf },
     Gone,
 }
 
@@ -96,6 +97,7 @@ fn info(path: &Path, layer: &Layer) -> Option<FileInfo> {
     let (kind, mode, size) = match layer {
         Layer::File { content, mode } => (FileKind::File, *mode, content.bytes().len() as u64),
         Layer::Folder { mode } => (FileKind::Folder, *mode, 0),
+        Layer::Link { .. } => (FileKind::Link, 0o777, 0),
         Layer::Gone => return None,
     };
     Some(FileInfo { path: path.to_owned(), kind, mode, size, is_mount_point: false })
@@ -103,8 +105,10 @@ fn info(path: &Path, layer: &Layer) -> Option<FileInfo> {
 
 impl Host for Overlay<'_> {
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HostError> {
-        match (self.files.borrow().get(path), self.base) {
+        let layer = self.files.borrow().get(path).cloned();
+        match (layer, self.base) {
             (Some(Layer::File { content, .. }), _) => Ok(Some(content.bytes().to_vec())),
+            (Some(Layer::Link { target }), _) => self.read(&target),
             (Some(_), _) | (None, None) => Ok(None),
             (None, Some(base)) => base.read(path),
         }
@@ -158,7 +162,9 @@ impl Host for Overlay<'_> {
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
         Ok(match change {
-            Change::File { path, .. } | Change::Folder { path, .. } if self.stat(path)?.is_none() => {
+            Change::File { path, .. } | Change::Folder { path, .. } | Change::Link { path, .. }
+                if self.stat(path)?.is_none() =>
+            {
                 Undo::Remove { path: path.clone() }
             }
             Change::File { path, .. } => Undo::Restore { path: path.clone(), kept: path.clone(), mode: 0 },
@@ -174,6 +180,9 @@ impl Host for Overlay<'_> {
             }
             Change::Folder { path, mode } => {
                 files.insert(path.clone(), Layer::Folder { mode: *mode });
+            }
+            Change::Link { path, target } => {
+                files.insert(path.clone(), Layer::Link { target: target.clone() });
             }
             Change::Remove { path } => {
                 files.insert(path.clone(), Layer::Gone);

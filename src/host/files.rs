@@ -76,6 +76,20 @@ pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostErro
     })
 }
 
+/// Makes a symbolic link in place of whatever file or link is there.
+pub(super) fn link(path: &Path, target: &Path) -> Result<(), HostError> {
+    let place = Place::of(path, "link")?;
+    let linked = place.clear_leftovers().and_then(|()| {
+        std::os::unix::fs::symlink(target, &place.beside)?;
+        fs::rename(&place.beside, path)?;
+        sync_folder(&place.folder)
+    });
+    linked.map_err(|source| {
+        let _ = fs::remove_file(&place.beside);
+        place.failed(source)
+    })
+}
+
 /// Makes a folder with exactly this mode; one that is there keeps its mode.
 pub(super) fn make_folder(path: &Path, mode: u32) -> Result<(), HostError> {
     if fs::metadata(path).is_ok_and(|found| found.is_dir()) {

@@ -105,6 +105,7 @@ impl Host for Linux {
         match change {
             Change::File { path, content, mode } => files::write(path, content.bytes(), *mode),
             Change::Folder { path, mode } => files::make_folder(path, *mode),
+            Change::Link { path, target } => files::link(path, target),
             Change::Remove { path } => files::remove(path),
             Change::RemoveTree { path } => tree::remove(path, &mounts::all()?),
             Change::Unit { name, action } => units::act(name, *action),

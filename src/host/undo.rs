@@ -26,6 +26,10 @@ pub(super) fn of(change: &Change, kept: &Path) -> Result<Undo, HostError> {
             None => Undo::Remove { path: path.clone() },
             Some(_) => Undo::Nothing,
         }),
+        Change::Link { path, .. } => Ok(match kind(path)? {
+            None => Undo::Remove { path: path.clone() },
+            Some(_) => Undo::Impossible { why: not_a_file(path) },
+        }),
         Change::Remove { path } => match kind(path)? {
             None => Ok(Undo::Nothing),
             Some((FileKind::File, mode)) => keep(path, mode, kept),
