@@ -43,6 +43,11 @@ mod support;
 #[path = "tests/objects/golden.rs"]
 mod cluster_objects;
 
+/// A number with its noun: `1 Pod`, `2 Pods`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// The candidate that differs from a word by the fewest letters, when that is few enough to be a slip.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates

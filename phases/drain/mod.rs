@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::config::NodeName;
+use crate::counted;
 use crate::problem::Problem;
 use crate::world::{
     Change, Cluster, ClusterError, Content, Identity, ObjectChange, ObjectRef, Probe, Verb, Wait, World,
@@ -21,6 +22,12 @@ pub struct Drained {
     pub evicted: usize,
     /// DaemonSet Pods that stay.
     pub left: usize,
+}
+
+impl std::fmt::Display for Drained {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} evicted, {} left", counted(self.evicted, "Pod"), counted(self.left, "DaemonSet Pod"))
+    }
 }
 
 /// Keeps new Pods away from a Node.
@@ -73,7 +80,7 @@ pub fn evict(name: &NodeName, within: Duration, identity: &Identity, world: &Wor
         }
         Ok(match (going, blocked.as_slice()) {
             (0, []) => Probe::Yes,
-            (_, []) => Probe::NotYet(format!("{going} Pods are ending")),
+            (_, []) => Probe::NotYet(format!("{} ending", counted(going, "Pod"))),
             (_, blocked) => Probe::NotYet(blocked.join("; ")),
         })
     });

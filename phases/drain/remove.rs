@@ -32,7 +32,7 @@ impl Phase<RemoveNode> for Drain {
             Some(true) => {
                 cordon(&job.target, &identity, world)?;
                 let drained = evict(&job.target, job.drain_timeout, &identity, world)?;
-                world.note(&format!("{} Pods evicted, {} DaemonSet Pods left", drained.evicted, drained.left));
+                world.note(&drained.to_string());
                 Ok(())
             }
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::config::{Discovered, JoinRequest, JoinWorker, NodeConfig, cluster_from_config_maps};
 use crate::problem::Problem;
-use crate::world::{Cluster, ClusterError, Host, Identity, ObjectRef};
+use crate::world::{Cluster, ClusterError, Facts, Host, Identity, ObjectRef};
 
 /// Completes a join request with what the cluster says of itself.
 ///
@@ -32,7 +32,7 @@ pub fn read_cluster(
     let config = cluster_from_config_maps(&kubeadm, &kubelet, proxy.as_deref())?;
     let has_own_credentials = host.stat(&request.node.layout.kubeconfig("kubelet.conf"))?.is_some();
     if !has_own_credentials {
-        name_is_free(&request.node, cluster, &identity)?;
+        name_is_free(&request.node, cluster, &identity, &host.facts()?)?;
     }
     Ok(JoinWorker { cluster: config, node: request.node.clone(), discovery })
 }
@@ -66,8 +66,12 @@ fn missing(name: &str) -> Problem {
         .fix("on a control-plane node: kubestrap init phase upload-config all")
 }
 
-fn name_is_free(node: &NodeConfig, cluster: &dyn Cluster, identity: &Identity) -> Result<(), Problem> {
+/// The Node of this very machine, as a reset leaves it behind, is in nobody's way.
+fn name_is_free(node: &NodeConfig, cluster: &dyn Cluster, identity: &Identity, facts: &Facts) -> Result<(), Problem> {
     let found = cluster.get(identity, &ObjectRef::new("v1", "Node", "", node.name.as_str()))?;
+    if found.as_ref().is_some_and(|node| is_this_machine(node, facts)) {
+        return Ok(());
+    }
     let conditions = found.as_ref().and_then(|node| node["status"]["conditions"].as_array());
     let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
     if conditions.is_some_and(|conditions| conditions.iter().any(is_ready)) {
@@ -77,4 +81,41 @@ fn name_is_free(node: &NodeConfig, cluster: &dyn Cluster, identity: &Identity) -
             .fix(format!("or, if that machine is gone, on a control-plane node: kubestrap remove {}", node.name)));
     }
     Ok(())
+}
+
+/// Clones of one disk share their machine ID, machines behind the same address translation their addresses; both at once
+/// are shared by nobody but the machine itself.
+fn is_this_machine(node: &Value, facts: &Facts) -> bool {
+    let is_ours = |address: &Value| {
+        let text = address["address"].as_str().unwrap_or_default();
+        facts.interfaces.iter().any(|interface| interface.addresses.iter().any(|own| own.to_string() == text))
+    };
+    let addresses = node["status"]["addresses"].as_array();
+    !facts.machine_id.is_empty()
+        && node["status"]["nodeInfo"]["machineID"] == facts.machine_id.as_str()
+        && addresses.is_some_and(|all| all.iter().any(|address| address["type"] == "InternalIP" && is_ours(address)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::world::Interface;
+
+    #[test]
+    fn a_node_is_this_machine_when_both_its_id_and_its_address_are_ours() {
+        let address: IpAddr = "10.0.0.5".parse().unwrap();
+        let interfaces = vec![Interface { name: "eth0".to_owned(), addresses: vec![address] }];
+        let facts = Facts { machine_id: "abc".to_owned(), interfaces, ..Facts::default() };
+        for (id, address, expected) in
+            [("abc", "10.0.0.5", true), ("abc", "10.0.0.6", false), ("abd", "10.0.0.5", false)]
+        {
+            let addresses = [json!({"type": "InternalIP", "address": address})];
+            let node = json!({"status": {"nodeInfo": {"machineID": id}, "addresses": addresses}});
+            assert_eq!(is_this_machine(&node, &facts), expected, "{id} {address}");
+        }
+    }
 }

@@ -56,6 +56,7 @@ impl Phase<JoinWorker> for TlsBootstrap {
             let found = &job.discovery;
             let text = render_for_kubelet(&found.server, &found.ca_pem, &files.current, &job.cluster.release);
             world.put_file(&files.kubeconfig, Content::new(text), 0o600)?;
+            world.note(&format!("certificate for system:node:{}", job.node.name));
         }
         if world.host().stat(&files.key)?.is_some() {
             world.change(&Change::Remove { path: files.key })?;

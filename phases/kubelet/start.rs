@@ -88,6 +88,7 @@ pub fn run_kubelet(files_changed: bool, world: &World<'_>) -> Result<(), Problem
     let unit = kubelet_unit(world)?;
     if files_changed || !is_running(&unit) {
         world.change(&Change::Unit { name: UNIT.to_owned(), action: UnitAction::Restart })?;
+        world.note("kubelet.service started");
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Reset;
 use crate::plan::Phase;
 use crate::problem::Problem;
-use crate::world::{Change, Content, FileKind, World};
+use crate::world::{Change, Content, Event, FileKind, World};
 
 /// The phase.
 pub struct CleanFiles;
@@ -169,7 +169,8 @@ fn tell_what_is_left(job: &Reset, world: &World<'_>) -> Result<(), Problem> {
         }
     }
     if !left.is_empty() {
-        world.note(&format!("left in place, not ours: {}", left.join(" · ")));
+        let what = format!("not ours, and left in place: {}", left.join(" · "));
+        world.tell(Event::Warning(&Problem::new("left-in-place", what)));
     }
     Ok(())
 }

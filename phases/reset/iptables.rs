@@ -4,6 +4,7 @@
 //! so that no packet ever meets half a set.
 
 use crate::config::Reset;
+use crate::counted;
 use crate::plan::Phase;
 use crate::problem::Problem;
 use crate::world::{Change, Command, World};
@@ -36,10 +37,10 @@ impl Phase<Reset> for CleanIptables {
             let words = [format!("{family}-restore"), "--noflush".to_owned(), "--wait=5".to_owned()].to_vec();
             world.change(&Change::Run {
                 command: Command { words, input: Some(input) },
-                purpose: format!("remove {chains} {family} chains of kube-proxy and kubelet"),
+                purpose: format!("remove {} of kube-proxy and kubelet", counted(chains, &format!("{family} chain"))),
             })?;
         }
-        world.note(&format!("{removed} iptables chains removed"));
+        world.note(&format!("{} removed", counted(removed, "iptables chain")));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use crate::config::Reset;
 use crate::drain;
 use crate::plan::{Phase, Verdict};
 use crate::problem::Problem;
-use crate::world::{Identity, ObjectRef, World};
+use crate::world::{Event, Identity, ObjectRef, World};
 
 /// Phase `drain`.
 pub struct Drain;
@@ -38,7 +38,7 @@ impl Phase<Reset> for Drain {
         let name = &job.node.name;
         drain::cordon(name, &identity, world)?;
         let drained = drain::evict(name, job.drain_timeout, &identity, world)?;
-        world.note(&format!("{} Pods evicted, {} DaemonSet Pods left", drained.evicted, drained.left));
+        world.note(&drained.to_string());
         Ok(())
     }
 }
@@ -127,7 +127,11 @@ impl Phase<Reset> for DeleteNode {
         if drain::delete_node(name, &identity, world)? {
             world.note(&format!("Node {name} deleted"));
         } else {
-            world.note(&format!("a worker may not delete its Node; on a control-plane node: kubestrap remove {name}"));
+            world.note("not allowed from here");
+            let left = Problem::new("node-left", format!("the Node {name} stays in the cluster"))
+                .why("a worker may not delete its own Node")
+                .fix(format!("on a control-plane node: kubestrap remove {name}"));
+            world.tell(Event::Warning(&left));
         }
         Ok(())
     }

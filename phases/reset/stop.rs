@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::Reset;
+use crate::counted;
 use crate::plan::Phase;
 use crate::problem::Problem;
 use crate::world::{Change, UnitAction, World};
@@ -65,7 +66,7 @@ impl Phase<Reset> for RemovePods {
                 pod: format!("{}/{}", sandbox.namespace, sandbox.name),
             })?;
         }
-        world.note(&format!("{count} Pods removed"));
+        world.note(&format!("{} removed", counted(count, "Pod")));
         Ok(())
     }
 }

@@ -66,6 +66,8 @@ pub struct Facts {
     pub uid: u32,
     /// Host name as the kernel knows it.
     pub host_name: String,
+    /// `/etc/machine-id`; empty where there is none.
+    pub machine_id: String,
     /// Logical CPUs.
     pub cpus: usize,
     /// Memory in MiB.

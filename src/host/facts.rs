@@ -66,6 +66,7 @@ pub(super) fn look(
     let facts = Facts {
         uid: geteuid().as_raw(),
         host_name,
+        machine_id: fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().to_owned(),
         cpus: cpus(),
         memory_mib: memory_mib(&needed("how much memory there is", "/proc/meminfo")?),
         swaps: swaps(&optional("which swap is in use", "/proc/swaps")?),

@@ -65,8 +65,8 @@ impl Bars {
             Mark::Failed => ("✗", "31"),
             Mark::Skipped => ("·", "2"),
         };
-        let body = format!("{:<20} {}", line.name, line.text);
         let took = line.took.map(seconds).unwrap_or_default();
+        let body = shortened(&format!("{:<20} {}", line.name, line.text), WIDTH - took.len() - 2);
         let gap = WIDTH.saturating_sub(body.chars().count() + took.len()).max(2);
         let padding = if took.is_empty() { String::new() } else { " ".repeat(gap) };
         self.bar.println(format!("{} {body}{padding}{took}", self.paint.colour(mark, colour)));
@@ -77,4 +77,12 @@ impl Bars {
             }
         }
     }
+}
+
+/// A line that is longer than its place ends in an ellipsis; `-o json` has it whole.
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
 }
