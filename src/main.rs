@@ -11,5 +11,7 @@ mod time;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // One crypto provider for every connection. It is the first to be installed, so that this cannot fail.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     cli::run()
 }

@@ -35,8 +35,9 @@ pub(super) async fn open(identity: &Identity) -> Result<(String, Client), Cluste
         }
     };
     config.connect_timeout = Some(Duration::from_secs(5));
-    config.read_timeout = None;
     config.proxy_url = None;
+    // Waits are the phases' own: they know how long, and say what they wait for.
+    config.default_retry = false;
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let client = Client::try_from(config).map_err(|source| ClusterError::Credentials {
         place: place(identity),
