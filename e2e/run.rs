@@ -57,6 +57,7 @@ impl Run {
             .spawn()
             .map_err(|error| Failure::new("cannot start the warden", error))?;
         let run = Self { record, warden: Some(warden) };
+        allow_inotify_instances()?;
         let bridge = run.record.prefix();
         here("ip", &["link", "add", &bridge, "type", "bridge"])?;
         here("ip", &["addr", "add", &format!("{}/24", run.record.address(1)), "dev", &bridge])?;
@@ -69,6 +70,15 @@ impl Run {
         let path = self.record.state().join("kept");
         fs::write(&path, "").map_err(|error| Failure::new(format!("cannot write {}", path.display()), error))
     }
+}
+
+/// All nodes share the machine's inotify instances, and Debian allows 128; without one, containerd leaves its CRI service
+/// out. The limit is raised and stays so: other runs may need it.
+fn allow_inotify_instances() -> Result<(), Failure> {
+    const LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
+    let failed = |error: std::io::Error| Failure::new(format!("cannot raise {LIMIT}"), error);
+    let allowed: u32 = fs::read_to_string(LIMIT).map_err(failed)?.trim().parse().unwrap_or(0);
+    if allowed < 1024 { fs::write(LIMIT, "1024").map_err(failed) } else { Ok(()) }
 }
 
 impl Drop for Run {

@@ -1,4 +1,4 @@
-//! Releases: the one place that knows what differs between Kubernetes 1.20 and 1.37.
+//! Releases: the one place that knows what differs between Kubernetes 1.20 and 1.37. Long, because it is one table.
 //!
 //! Facts are kubeadm's, taken from its releases' sources and output; a first release of a range that could not be
 //! confirmed is marked `[?]`. Everything else asks here and compares no version numbers of its own.

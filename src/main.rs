@@ -8,6 +8,9 @@ mod launch;
 mod report;
 mod time;
 
+#[cfg(test)]
+mod ids_tests;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

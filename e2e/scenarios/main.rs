@@ -5,6 +5,7 @@
 mod crash;
 mod init;
 mod join;
+mod leave;
 mod mixed;
 mod reset;
 mod workload;

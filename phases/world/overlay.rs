@@ -82,6 +82,14 @@ impl<'a> Overlay<'a> {
         self.objects.borrow().values().flatten().cloned().collect()
     }
 
+    /// The real cluster, for those whose credentials are real: a kubeconfig that was written here reaches nobody.
+    fn reached_by(&self, identity: &Identity) -> Option<&dyn Cluster> {
+        match identity {
+            Identity::Kubeconfig(path) if self.files.borrow().contains_key(path) => None,
+            _ => self.base_cluster,
+        }
+    }
+
     /// A folder exists where something lies in it.
     fn layer(&self, path: &Path) -> Option<Layer> {
         let files = self.files.borrow();
@@ -218,7 +226,7 @@ impl Host for Overlay<'_> {
 
 impl Cluster for Overlay<'_> {
     fn get(&self, identity: &Identity, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
-        match (self.objects.borrow().get(object), self.base_cluster) {
+        match (self.objects.borrow().get(object), self.reached_by(identity)) {
             (Some(found), _) => Ok(found.clone()),
             (None, Some(base)) => base.get(identity, object),
             (None, None) => Ok(None),
@@ -226,7 +234,7 @@ impl Cluster for Overlay<'_> {
     }
 
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
-        let mut found = match self.base_cluster {
+        let mut found = match self.reached_by(identity) {
             Some(base) => base.list(identity, of, query)?,
             None => Vec::new(),
         };
@@ -241,7 +249,7 @@ impl Cluster for Overlay<'_> {
     }
 
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
-        match self.base_cluster {
+        match self.reached_by(identity) {
             Some(base) => base.raw(identity, path),
             None => Ok(Answer { status: 200, body: "ok".to_owned(), server_time: None }),
         }

@@ -1,0 +1,44 @@
+//! README lists every problem id that the code can give.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.to_string_lossy().contains("test") {
+            found.push(path);
+        }
+    }
+}
+
+/// The texts that stand as the first argument of `Problem::new`, tests at the end of a file left out.
+fn ids(source: &str) -> Vec<&str> {
+    let product = source.split("#[cfg(test)]").next().unwrap_or(source);
+    let arguments = product.split("Problem::new(").skip(1);
+    arguments.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect()
+}
+
+#[test]
+fn readme_lists_every_problem_id() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let mut files = Vec::new();
+    sources(&root.join("phases"), &mut files);
+    sources(&root.join("src"), &mut files);
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    for file in files {
+        let source = fs::read_to_string(&file).unwrap();
+        for id in ids(&source) {
+            seen += 1;
+            if !id.starts_with("config-") && !readme.contains(&format!("`{id}`")) {
+                missing.push(format!("{id} in {}", file.display()));
+            }
+        }
+    }
+    assert!(seen > 30, "the scan finds the ids: {seen}");
+    assert!(missing.is_empty(), "README does not list {missing:#?}");
+}
