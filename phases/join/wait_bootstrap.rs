@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::config::JoinWorker;
 use crate::diagnosis;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::upload_config::annotate_cri_socket;
-use crate::world::{Identity, ObjectRef, Probe, Wait, World};
+use crate::world::{Clock, Identity, ObjectRef, Probe, Wait, World};
 
 /// The phase.
 pub struct KubeletWaitBootstrap;
@@ -49,7 +51,8 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
                 return Err(problem);
             }
             Ok(match world.cluster().get(&identity, &node) {
-                Ok(Some(_)) => Probe::Yes,
+                Ok(Some(found)) if is_from_this_kubelet(&found, world)? => Probe::Yes,
+                Ok(Some(_)) => Probe::NotYet("the Node is from before; this kubelet has not reported yet".to_owned()),
                 Ok(None) => Probe::NotYet("no Node yet".to_owned()),
                 Err(error) => Probe::NotYet(error.reason()),
             })
@@ -61,6 +64,17 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
         world.note(&format!("Node {} registered", job.node.name));
         Ok(())
     }
+}
+
+/// A Node of an earlier life of this machine may still be there: it counts once the kubelet has reported since it started.
+fn is_from_this_kubelet(node: &Value, world: &World<'_>) -> Result<bool, Problem> {
+    let Some(active_for) = world.host().unit("kubelet.service")?.active_for else { return Ok(true) };
+    let conditions = node["status"]["conditions"].as_array();
+    let heartbeats = conditions.into_iter().flatten().filter_map(|condition| condition["lastHeartbeatTime"].as_str());
+    let Some(newest) = heartbeats.filter_map(Clock::parse_rfc3339).max() else { return Ok(false) };
+    let seconds = i64::try_from(active_for.as_secs()).unwrap_or(i64::MAX);
+    // Heartbeats are cut to whole seconds.
+    Ok(newest.0 + 1 >= world.time().now().0.saturating_sub(seconds))
 }
 
 fn not_registered(problem: Problem) -> Problem {

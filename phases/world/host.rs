@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Change, Undo};
 use crate::problem::Explain;
@@ -155,6 +156,8 @@ pub struct UnitState {
     pub exit_code: i32,
     /// Main process, 0 when there is none.
     pub pid: u32,
+    /// How long it has been active, where the init system tells.
+    pub active_for: Option<Duration>,
 }
 
 /// A command with its arguments; never carries a secret.

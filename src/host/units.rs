@@ -4,18 +4,22 @@
 //! restart ends that pause at once.
 
 use std::io::{Error, ErrorKind};
+use std::time::Duration;
 
 use kubestrap_phases::world::{Command, HostError, UnitAction, UnitState};
 
+use nix::time::{ClockId, clock_gettime};
+
 use super::commands;
 
-const SHOWN: &str = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,ExecMainStatus,MainPID";
+const SHOWN: &str =
+    "LoadState,UnitFileState,ActiveState,SubState,NRestarts,ExecMainStatus,MainPID,ActiveEnterTimestampMonotonic";
 
 /// State of a unit; where there is no init system, no unit exists.
 pub(super) fn state(name: &str) -> Result<UnitState, HostError> {
     let show = Command::new(&["systemctl", "show", "-p", SHOWN, name]);
     match commands::ask(&show) {
-        Ok(output) if output.code == 0 => Ok(from_systemd(&output.stdout)),
+        Ok(output) if output.code == 0 => Ok(from_systemd(&output.stdout, since_boot())),
         // systemctl is installed but systemd is not this machine's init.
         Ok(output) if output.stderr.contains("not been booted") || output.stderr.contains("connect to bus") => {
             Ok(UnitState::default())
@@ -47,7 +51,7 @@ fn is_not_installed(error: &HostError) -> bool {
     matches!(error, HostError::Command { source, .. } if source.kind() == ErrorKind::NotFound)
 }
 
-fn from_systemd(text: &str) -> UnitState {
+fn from_systemd(text: &str, now: Duration) -> UnitState {
     let mut state = UnitState::default();
     for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
         match key {
@@ -62,10 +66,19 @@ fn from_systemd(text: &str) -> UnitState {
             "NRestarts" => state.restarts = value.parse().unwrap_or(0),
             "ExecMainStatus" => state.exit_code = value.parse().unwrap_or(0),
             "MainPID" => state.pid = value.parse().unwrap_or(0),
+            // Microseconds of the clock that `since_boot` reads; 0 when it never was active.
+            "ActiveEnterTimestampMonotonic" => {
+                let entered = value.parse().ok().filter(|&entered| entered > 0).map(Duration::from_micros);
+                state.active_for = entered.map(|entered| now.saturating_sub(entered));
+            }
             _ => {}
         }
     }
     state
+}
+
+fn since_boot() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
 }
 
 /// OpenRC knows services without a suffix.
@@ -109,7 +122,7 @@ mod tests {
     #[test]
     fn a_kubelet_that_restarts_itself_is_read_from_systemd() {
         let text = "MainPID=0\nNRestarts=12\nExecMainStatus=255\nLoadState=loaded\nActiveState=activating\n\
-                    SubState=auto-restart\nUnitFileState=enabled\n";
+                    SubState=auto-restart\nUnitFileState=enabled\nActiveEnterTimestampMonotonic=4000000\n";
         let expected = UnitState {
             exists: true,
             enabled: true,
@@ -118,22 +131,23 @@ mod tests {
             restarts: 12,
             exit_code: 255,
             pid: 0,
+            active_for: Some(Duration::from_secs(6)),
         };
-        assert_eq!(from_systemd(text), expected);
+        assert_eq!(from_systemd(text, Duration::from_secs(10)), expected);
     }
 
     #[test]
     fn a_unit_that_is_not_there_does_not_exist_and_is_not_enabled() {
         let text = "MainPID=0\nNRestarts=0\nExecMainStatus=0\nLoadState=not-found\nActiveState=inactive\n\
                     SubState=dead\nUnitFileState=\n";
-        let state = from_systemd(text);
+        let state = from_systemd(text, Duration::from_secs(10));
         assert_eq!((state.exists, state.enabled, state.active.as_str()), (false, false, "inactive"));
     }
 
     #[test]
     fn which_unit_file_states_count_as_enabled() {
         for (word, enabled) in [("enabled", true), ("static", true), ("disabled", false), ("masked", false)] {
-            assert_eq!(from_systemd(&format!("UnitFileState={word}")).enabled, enabled, "{word}");
+            assert_eq!(from_systemd(&format!("UnitFileState={word}"), Duration::ZERO).enabled, enabled, "{word}");
         }
     }
 
