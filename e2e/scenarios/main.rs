@@ -3,6 +3,8 @@
 //! `cargo test -p kubestrap-e2e -- --ignored --test-threads=1 NAME`.
 
 mod crash;
+mod golden;
+mod golden_objects;
 mod init;
 mod join;
 mod mixed;
