@@ -23,8 +23,8 @@ pub fn golden(path: &str) -> PathBuf {
 /// A golden file with the names of another cluster in it.
 pub fn golden_text(path: &str, names: &[(&str, &str)]) -> Result<String, Failure> {
     let path = golden(path);
-    let text = fs::read_to_string(&path)
-        .map_err(|error| Failure::new(format!("cannot read {}", path.display()), error))?;
+    let text =
+        fs::read_to_string(&path).map_err(|error| Failure::new(format!("cannot read {}", path.display()), error))?;
     Ok(names.iter().fold(text, |text, (theirs, ours)| renamed(&text, theirs, ours)))
 }
 

@@ -12,12 +12,10 @@ use std::path::Path;
 const M1: &str = "cluster/files/m1";
 
 /// Every difference that is meant to be.
-const ACCEPTED: &[Accepted] = &[
-    Accepted {
-        line: r#".hostPath.type: "" -> nothing"#,
-        reason: "the API server reads both as: no check of what is there",
-    },
-];
+const ACCEPTED: &[Accepted] = &[Accepted {
+    line: r#".hostPath.type: "" -> nothing"#,
+    reason: "the API server reads both as: no check of what is there",
+}];
 
 /// What kubeadm gives folders; `ls -lR` of a real one is in the golden files. /var/lib/etcd is a mount of the node here.
 const FOLDERS: [&str; 5] = [

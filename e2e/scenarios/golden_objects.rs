@@ -93,7 +93,8 @@ fn the_bootstrap_token_may_do_what_kubeadms_may() {
         let position = cluster.join.arguments.iter().position(|word| word == "--token");
         let token = position.and_then(|at| cluster.join.arguments.get(at + 1)).map_or("", String::as_str);
         let id = token.split('.').next().unwrap_or_default();
-        let found = cluster.object(&["--namespace", "kube-system", "get", "secret", &format!("bootstrap-token-{id}")])?;
+        let found =
+            cluster.object(&["--namespace", "kube-system", "get", "secret", &format!("bootstrap-token-{id}")])?;
         let rights = |secret: &Value| {
             let mut data = secret["data"].clone();
             for own in ["token-id", "token-secret", "expiration"] {
@@ -121,7 +122,8 @@ fn objects(cluster: &Cluster) -> Result<Vec<Value>, Failure> {
 fn golden_objects(cluster: &Cluster) -> Result<Vec<(String, Value)>, Failure> {
     let mut objects = Vec::new();
     for folder in ["cluster/kube-system", "cluster/kube-public", "cluster/cluster-scope"] {
-        let entries = fs::read_dir(golden(folder)).map_err(|error| Failure::new(format!("cannot list {folder}"), error))?;
+        let entries =
+            fs::read_dir(golden(folder)).map_err(|error| Failure::new(format!("cannot list {folder}"), error))?;
         let files = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
         for file in files.filter(|file| is_made_by_init(file)) {
             objects.push((file.clone(), golden_object(&format!("{folder}/{file}"), cluster)?));
