@@ -10,7 +10,10 @@ pub(crate) fn of(output: &Output) -> Result<Vec<Value>, Failure> {
     output.stdout.lines().map(parse).collect()
 }
 
-/// Phases that changed something, with how much and what.
+/// Each `init` that is given no token makes a new one, as kubeadm's does; nothing else is new in a second run.
+const ALWAYS_NEW: &str = "bootstrap-token";
+
+/// Phases that changed something when they should find everything done, with how much and what.
 pub(crate) fn changes(output: &Output) -> Result<Vec<String>, Failure> {
     let mut lines = Vec::new();
     let mut summaries = Vec::new();
@@ -18,7 +21,7 @@ pub(crate) fn changes(output: &Output) -> Result<Vec<String>, Failure> {
         match event["event"].as_str() {
             Some("change") => summaries.push(event["summary"].as_str().unwrap_or_default().to_owned()),
             Some("phase-finished") => {
-                if event["changes"] != 0 {
+                if event["changes"] != 0 && event["phase"] != ALWAYS_NEW {
                     let phase = event["phase"].as_str().unwrap_or_default();
                     lines.push(format!("{phase}: {} changes: {}", event["changes"], summaries.join(", ")));
                 }

@@ -23,7 +23,8 @@ const EVENTS: [(&str, &[&str]); 9] = [
 ];
 const PROBLEM: [&str; 7] = ["id", "what", "saw", "where", "why", "fix", "findings"];
 
-const DRY_RUN: &str = "kubestrap init --dry-run --pod-network-cidr 10.244.0.0/16";
+/// Takes long enough to be seen at work, and leaves the node alone.
+const DRY_RUN: &str = "kubestrap init phase certs all --dry-run";
 /// Fails in preflight, because of a port.
 const FAILS: &str = "kubestrap init --pod-network-cidr 10.244.0.0/16";
 const TAKE_PORT: &str = "systemd-run --quiet --collect --unit=listener socat TCP-LISTEN:6443,fork EXEC:true; \
