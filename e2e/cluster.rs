@@ -30,7 +30,11 @@ impl Cluster {
     pub fn init(run: &Run, tool: Tool, control_plane: Node) -> Result<Self, Failure> {
         let output = tool.init(&control_plane, &[])?.success()?;
         crate::say(&format!("{tool} init on {}: {:.1} s", control_plane.name, output.took.as_secs_f32()));
-        let join = JoinCommand::parse(&output.stdout)?;
+        Self::adopt(run, control_plane, JoinCommand::parse(&output.stdout)?)
+    }
+
+    /// A control plane that somebody made on this node.
+    pub fn adopt(run: &Run, control_plane: Node, join: JoinCommand) -> Result<Self, Failure> {
         let kubeconfig = run.record.state().join(format!("{}.conf", control_plane.name));
         std::fs::write(&kubeconfig, control_plane.read("/etc/kubernetes/admin.conf")?)
             .map_err(|error| Failure::new(format!("cannot write {}", kubeconfig.display()), error))?;

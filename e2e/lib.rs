@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod command;
 pub mod failure;
 pub mod logs;
+pub mod meaning;
 pub mod nodes;
 pub mod pod_network;
 pub mod run;

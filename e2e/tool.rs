@@ -11,7 +11,7 @@ pub const KUBERNETES_VERSION: &str = "v1.20.2";
 pub const POD_SUBNET: &str = "10.244.0.0/16";
 
 /// kubeadm gives up after 4 min 5 s; a tool that needs longer hangs.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where scenarios put their configuration files: in memory, so that they are no trace of the tool.
 const CONFIG: &str = "/run/kubestrap-e2e/init.yaml";
@@ -52,6 +52,18 @@ impl Tool {
 
     /// Runs `init` with the Pod subnet and version of all scenarios.
     pub fn init(self, node: &Node, more: &[&str]) -> Result<Output, Failure> {
+        let mut arguments = vec![self.program(), "init"];
+        arguments.extend(self.init_flags(node)?);
+        if self == Self::Kubeadm {
+            // Its preflight looks for images with crictl, which Debian does not carry, and cannot be told not to.
+            arguments.push("--skip-phases=preflight");
+        }
+        arguments.extend(more);
+        node.run_with(&arguments, b"", PATIENCE)
+    }
+
+    /// Writes the configuration of all scenarios to the node, and gives the flags that go with it.
+    pub fn init_flags(self, node: &Node) -> Result<Vec<&'static str>, Failure> {
         let config = match self {
             Self::Kubestrap => KUBE_PROXY_CONFIG.to_owned(),
             // kubeadm does not take a file and these flags together.
@@ -61,15 +73,12 @@ impl Tool {
             ),
         };
         node.write(CONFIG, &config, "0600")?;
-        let flags = ["--pod-network-cidr", POD_SUBNET, "--kubernetes-version", KUBERNETES_VERSION];
-        let mut arguments = vec![self.program(), "init", "--config", CONFIG];
-        match self {
-            Self::Kubestrap => arguments.extend(flags),
-            // Its preflight looks for images with crictl, which Debian does not carry, and cannot be told not to.
-            Self::Kubeadm => arguments.push("--skip-phases=preflight"),
-        }
-        arguments.extend(more);
-        node.run_with(&arguments, b"", PATIENCE)
+        Ok(match self {
+            Self::Kubestrap => {
+                vec!["--config", CONFIG, "--pod-network-cidr", POD_SUBNET, "--kubernetes-version", KUBERNETES_VERSION]
+            }
+            Self::Kubeadm => vec!["--config", CONFIG],
+        })
     }
 
     /// Runs `join` with the words that `init`, of whichever tool, printed.

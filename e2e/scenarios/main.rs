@@ -2,13 +2,23 @@
 //! where they leave it as it was; those that do not make nodes of their own. Each runs alone as well:
 //! `cargo test -p kubestrap-e2e -- --ignored --test-threads=1 NAME`.
 
+mod certificates;
+mod control_plane_reset;
 mod crash;
+mod events;
+mod golden;
+mod golden_objects;
 mod init;
 mod join;
+mod killed;
 mod leave;
 mod mixed;
+mod phases_alone;
 mod reset;
+mod speed;
+mod terminal;
 mod workload;
+mod wrong_input;
 
 use kubestrap_e2e::cluster::Cluster;
 use kubestrap_e2e::failure::Failure;
@@ -64,4 +74,13 @@ fn shared_cluster(run: &Run) -> Result<&'static Cluster, Failure> {
 
 fn keeps(when: &str) -> bool {
     std::env::var("E2E_KEEP").is_ok_and(|value| value == when || value == "always")
+}
+
+/// For scenarios about things that only kubestrap has.
+fn only_kubestrap() -> bool {
+    let is_ours = Tool::from_environment().is_ok_and(|tool| tool == Tool::Kubestrap);
+    if !is_ours {
+        say("skipped: this is about kubestrap");
+    }
+    is_ours
 }
