@@ -52,12 +52,22 @@ impl Inventory {
         self.runs
     }
 
-    /// Reads the journal's lines in order.
+    /// Reads the journal's lines in order. What is written or made is ours from its intent on, since it may be there;
+    /// what is removed stays ours until its done mark, since it may still be there.
     pub(crate) fn fold(lines: &[Value]) -> Self {
         let mut inventory = Self::default();
+        let mut going: Option<(u64, PathBuf)> = None;
         for line in lines {
-            inventory.runs += usize::from(line.get("run").is_some());
+            if line.get("run").is_some() {
+                inventory.runs += 1;
+                going = None;
+            }
+            if let Some((_, path)) = going.take_if(|(number, _)| line["done"] == *number) {
+                inventory.files.retain(|file, _| !file.starts_with(&path));
+                inventory.folders.retain(|folder| !folder.starts_with(&path));
+            }
             let Some(change) = line.get("change") else { continue };
+            going = None;
             let text = |key: &str| change.get(key).and_then(Value::as_str).unwrap_or_default();
             let path = PathBuf::from(text("path"));
             match text("kind") {
@@ -67,10 +77,7 @@ impl Inventory {
                 "folder" => {
                     inventory.folders.insert(path);
                 }
-                "remove" | "remove-tree" => {
-                    inventory.files.retain(|file, _| !file.starts_with(&path));
-                    inventory.folders.retain(|folder| !folder.starts_with(&path));
-                }
+                "remove" | "remove-tree" => going = line["n"].as_u64().map(|number| (number, path)),
                 _ => {}
             }
         }
@@ -97,11 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_ours_until_it_is_removed() {
+    fn a_file_is_ours_until_its_removal_is_done() {
         let write = json!({"n": 1, "change": {"kind": "file", "path": "/etc/a", "sha256": "aa"}, "undo": {}});
         let remove = json!({"n": 2, "change": {"kind": "remove", "path": "/etc/a"}, "undo": {}});
         assert!(Inventory::fold(std::slice::from_ref(&write)).owns(Path::new("/etc/a")));
-        assert!(Inventory::fold(&[write, remove]).is_empty());
+        let (again, done) = (json!({"run": {}}), json!({"done": 2}));
+        assert!(Inventory::fold(&[write.clone(), remove.clone()]).owns(Path::new("/etc/a")), "it may still be there");
+        assert!(Inventory::fold(&[write.clone(), remove.clone(), again, done.clone()]).owns(Path::new("/etc/a")));
+        assert!(Inventory::fold(&[write, remove, done]).is_empty());
     }
 
     #[test]
