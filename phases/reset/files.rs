@@ -3,7 +3,7 @@
 //!
 //! A folder goes only when nothing is left in it. Mount points are never crossed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::config::Reset;
@@ -83,14 +83,12 @@ impl Phase<Reset> for CleanFiles {
         }
         files.extend(["sa.key", "sa.pub"].map(|file| job.certificates_dir.join(file)));
         files.extend(KUBELET_FILES.map(|name| kubelet.join(name)));
+        let before: BTreeMap<&Path, &(PathBuf, u32)> =
+            inventory.files().filter_map(|(path, owned)| Some((path, owned.before.as_ref()?))).collect();
         for path in &files {
-            remove_file(path, world)?;
-        }
-        for (path, owned) in inventory.files() {
-            if let Some((kept, mode)) = &owned.before
-                && let Some(bytes) = world.host().read(kept)?
-            {
-                world.put_file(path, Content::new(bytes), *mode)?;
+            match before.get(path.as_path()) {
+                Some((kept, mode)) => put_back(path, kept, *mode, world)?,
+                None => remove_file(path, world)?,
             }
         }
         let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).collect();
@@ -113,6 +111,14 @@ impl Phase<Reset> for CleanFiles {
             remove_if_empty(folder, world)?;
         }
         tell_what_is_left(job, world)
+    }
+}
+
+/// Replaces our file by what was there before it, so that there is no moment, and no later run, without either.
+fn put_back(path: &Path, kept: &Path, mode: u32, world: &World<'_>) -> Result<(), Problem> {
+    match world.host().read(kept)? {
+        Some(bytes) => world.put_file(path, Content::new(bytes), mode).map(|_| ()),
+        None => remove_file(path, world),
     }
 }
 
