@@ -4,7 +4,7 @@ use std::error::Error;
 
 use super::{Finding, Scene, is_ignored};
 use crate::config::NodeConfig;
-use crate::problem::Problem;
+use crate::problem::{Exit, Problem};
 use crate::releases::Image;
 use crate::world::{Change, HostError, ImagePull, World};
 
@@ -75,11 +75,14 @@ pub(super) fn pull(node: &NodeConfig, images: &[String], world: &World<'_>) -> R
         return Ok(());
     }
     let names = missing.join(", ");
-    world.change(&Change::PullImages(ImagePull { socket: node.cri_socket.clone(), images: missing })).map_err(|problem| {
-        Problem { id: "ImagePull".to_owned(), ..problem }
+    let pull = Change::PullImages(ImagePull { socket: node.cri_socket.clone(), images: missing });
+    world.change(&pull).map_err(|problem| match problem.id.as_str() {
+        "runtime-failed" => Problem { id: "ImagePull".to_owned(), ..problem }
             .fix("check that the registry can be reached, or load the images beforehand: ctr -n k8s.io images import <archive>")
             .fix(format!("the images are: {names}"))
-            .exit(crate::problem::Exit::Preflight)
+            .exit(Exit::Preflight),
+        // The user stopped the run, or the journal cannot be written.
+        _ => problem,
     })
 }
 
