@@ -131,12 +131,15 @@ fn check(
     world: &World<'_>,
 ) -> Result<(), Problem> {
     let facts = world.host().facts()?;
-    if facts.uid != 0 && !is_ignored(node, "IsPrivilegedUser") {
-        return Err(failed(vec![host::not_root(&facts)]));
+    let mut findings = Vec::new();
+    if facts.uid != 0 {
+        findings.push(host::not_root(&facts));
+        if !is_ignored(node, "IsPrivilegedUser") {
+            return Err(failed(findings));
+        }
     }
     let runtime = world.host().runtime(&node.cri_socket).map_err(|error| runtime::reason(&error));
     let scene = Scene { node, cluster, api_port, facts, runtime, inventory: world.journal().inventory()?, world };
-    let mut findings = Vec::new();
     for check in checks {
         findings.extend(check(&scene)?);
     }
