@@ -48,6 +48,7 @@ impl Phase<JoinWorker> for TlsBootstrap {
     fn run(&self, job: &JoinWorker, world: &World<'_>) -> Result<(), Problem> {
         let files = Files::of(job, world.time().now());
         if world.host().stat(&files.kubeconfig)?.is_none() {
+            world.put_folder(job.node.layout.kubelet(), 0o700)?;
             let key = key(&files.key, world)?;
             let certificate = certificate(job, &key, world)?;
             let pair = format!("{}{}", certificate.trim_start(), key.pem().reveal());
