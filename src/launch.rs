@@ -112,8 +112,9 @@ impl<'a> Session<'a> {
         let world = World::new(&self.host, &self.servers, &self.time, (&self.entropy, self.report), &journal);
         journal.begin(order.workflow.name, self.now().0)?;
         let outcome = run(&plan, order.job, &world);
-        journal.end(if outcome.is_ok() { "done" } else { "failed" })?;
-        outcome.map(|()| started.elapsed())
+        let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
+        // A full disk fails both; the first failure says more.
+        outcome.and(ended).map(|()| started.elapsed())
     }
 
     /// Removes journal and kept copies: the last act of a reset.
