@@ -42,6 +42,21 @@ mod support;
 #[cfg(test)]
 #[path = "tests/objects/golden.rs"]
 mod cluster_objects;
+#[cfg(test)]
+#[path = "tests/order.rs"]
+mod order;
+#[cfg(test)]
+#[path = "tests/preflight.rs"]
+mod preflight_checks;
+#[cfg(test)]
+#[path = "tests/resume.rs"]
+mod resume;
+#[cfg(test)]
+#[path = "tests/stage/mod.rs"]
+mod stage;
+#[cfg(test)]
+#[path = "tests/whole.rs"]
+mod whole;
 
 /// A number with its noun: `1 Pod`, `2 Pods`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {

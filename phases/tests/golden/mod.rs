@@ -3,7 +3,7 @@
 //! Reads `testdata/kubeadm/*/{default,custom}`. Manifests and kubeconfigs are compared line by line; certificates as the
 //! summary that openssl prints. Known differences are listed in `testdata/kubeadm/DIFFERENCES.md`.
 
-mod summary;
+pub(crate) mod summary;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Name;
 
 /// The lines of one certificate.
-pub(super) fn of(pem: &str) -> String {
+pub(crate) fn of(pem: &str) -> String {
     let (_, pem) = parse_x509_pem(pem.as_bytes()).unwrap();
     let certificate = pem.parse_x509().unwrap();
     let mut text = format!("subject={}\nissuer={}\n", name(certificate.subject()), name(certificate.issuer()));
@@ -27,7 +27,7 @@ pub(super) fn of(pem: &str) -> String {
 }
 
 /// The line with the subject.
-pub(super) fn subject(pem: &str) -> String {
+pub(crate) fn subject(pem: &str) -> String {
     let (_, pem) = parse_x509_pem(pem.as_bytes()).unwrap();
     format!("subject={}", name(pem.parse_x509().unwrap().subject()))
 }

@@ -1,0 +1,383 @@
+//! A machine in memory that behaves like one: an overlay that refuses what a kernel refuses, keeps copies of what is
+//! replaced, and whose kubelet, once started, does what a kubelet does to files, mounts, ports and the cluster.
+//!
+//! Changes can be made to fail from the n-th on.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, CertificateSigningRequestParams, Issuer, KeyPair};
+use serde_json::{Value, json};
+
+use crate::support::FixedEntropy;
+use crate::world::{
+    Answer, Change, Cluster, ClusterError, Command, Content, Facts, FileInfo, FileKind, Host, HostError, Identity,
+    Mount, ObjectChange, ObjectRef, Output, Overlay, PortOwner, RuntimeStatus, Sandbox, Undo, UnitAction, UnitState,
+    Verb,
+};
+
+const ETC: &str = "/etc/kubernetes";
+const KUBELET: &str = "/var/lib/kubelet";
+const VOLUME: &str = "/var/lib/kubelet/pods/0a1b/volumes/kubernetes.io~projected/kube-api-access";
+const LOG: &str = "/var/log/containers/kube-proxy.log";
+/// Where copies of what is replaced are kept, as the real adapter does it.
+const KEPT: &str = "/var/lib/kubestrap/kept";
+const CHAINS: &str = "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n-A PREROUTING -j KUBE-SERVICES\nCOMMIT\n";
+
+/// The ports that the programs of a node listen on, under the names that the kernel knows them by.
+const PORTS: [(&str, u16, &str); 5] = [
+    ("etcd", 2379, "etcd"),
+    ("etcd", 2380, "etcd"),
+    ("kube-apiserver", 6443, "kube-apiserver"),
+    ("kube-controller-manager", 10257, "kube-controller"),
+    ("kube-scheduler", 10259, "kube-scheduler"),
+];
+
+/// A machine in memory.
+pub(crate) struct Machine {
+    /// Files, units and objects.
+    pub(crate) overlay: Overlay<'static>,
+    /// What `kubelet --version` answers.
+    pub(crate) kubelet: String,
+    /// Why the container runtime does not answer.
+    pub(crate) runtime_down: Option<&'static str>,
+    /// Whether the API server is another machine's.
+    pub(crate) is_api_elsewhere: bool,
+    /// Changes asked for, the failed ones included.
+    pub(crate) asked: Rc<Cell<usize>>,
+    /// From which change on all fail.
+    pub(crate) fails_from: Cell<Option<usize>>,
+    made: RefCell<Vec<Change>>,
+    kept: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
+    running: RefCell<BTreeSet<String>>,
+    by_kubelet: RefCell<BTreeSet<PathBuf>>,
+    pulled: RefCell<Vec<String>>,
+    is_volume_mounted: Cell<bool>,
+    has_chains: Cell<bool>,
+}
+
+impl Machine {
+    pub(crate) fn new(overlay: Overlay<'static>, kubelet: &str) -> Self {
+        Self {
+            overlay,
+            kubelet: kubelet.to_owned(),
+            runtime_down: None,
+            is_api_elsewhere: false,
+            asked: Rc::default(),
+            fails_from: Cell::default(),
+            made: RefCell::default(),
+            kept: RefCell::default(),
+            running: RefCell::default(),
+            by_kubelet: RefCell::default(),
+            pulled: RefCell::default(),
+            is_volume_mounted: Cell::default(),
+            has_chains: Cell::default(),
+        }
+    }
+
+    /// Changes that were made, in order; not what the kubelet did.
+    pub(crate) fn made(&self) -> Vec<Change> {
+        self.made.borrow().clone()
+    }
+
+    /// Whether the kubelet, or a Pod of its, has made a file.
+    pub(crate) fn is_of_kubelet(&self, path: &Path) -> bool {
+        let is_folder_of_ours =
+            self.made.borrow().iter().any(|change| matches!(change, Change::Folder { path: made, .. } if made == path));
+        !is_folder_of_ours && self.by_kubelet.borrow().iter().any(|made| made.starts_with(path))
+    }
+
+    /// Writes a file that is none of ours, and the folders above it.
+    pub(crate) fn put(&self, path: &str, text: &str, mode: u32) {
+        let above: Vec<&Path> = Path::new(path).ancestors().skip(1).filter(|folder| !self.is_there(folder)).collect();
+        for folder in above.into_iter().rev() {
+            Host::apply(&self.overlay, &Change::Folder { path: folder.to_owned(), mode: 0o755 }).unwrap();
+        }
+        let change = Change::File { path: path.into(), content: Content::new(text), mode };
+        Host::apply(&self.overlay, &change).unwrap();
+    }
+
+    /// All there is below the root: files with their content, folders without.
+    pub(crate) fn tree(&self) -> BTreeMap<PathBuf, (u32, Option<Vec<u8>>)> {
+        let mut tree = BTreeMap::new();
+        let mut folders = vec![PathBuf::from("/")];
+        while let Some(folder) = folders.pop() {
+            for entry in Host::list(&self.overlay, &folder).unwrap() {
+                if entry.kind == FileKind::Folder {
+                    folders.push(entry.path.clone());
+                }
+                let content = self.overlay.read(&entry.path).unwrap();
+                tree.insert(entry.path, (entry.mode, content));
+            }
+        }
+        tree
+    }
+
+    fn mounts(&self) -> Vec<PathBuf> {
+        self.is_volume_mounted.get().then(|| PathBuf::from(VOLUME)).into_iter().collect()
+    }
+
+    fn is_there(&self, path: &Path) -> bool {
+        self.overlay.stat(path).unwrap().is_some()
+    }
+
+    /// Counts; from the chosen change on, nothing works any more.
+    fn is_broken(&self) -> bool {
+        self.asked.set(self.asked.get() + 1);
+        self.fails_from.get().is_some_and(|from| self.asked.get() >= from)
+    }
+
+    /// What a kernel would say.
+    fn refusal(&self, change: &Change) -> Option<(&'static str, PathBuf, ErrorKind)> {
+        match change {
+            Change::File { path, .. } if !self.is_there(path.parent()?) => {
+                Some(("write", path.clone(), ErrorKind::NotFound))
+            }
+            Change::Folder { path, .. } if !self.is_there(path.parent()?) => {
+                Some(("make", path.clone(), ErrorKind::NotFound))
+            }
+            Change::Folder { path, .. } if self.is_there(path) => {
+                Some(("make", path.clone(), ErrorKind::AlreadyExists))
+            }
+            Change::Remove { path } if !Host::list(&self.overlay, path).unwrap().is_empty() => {
+                Some(("remove", path.clone(), ErrorKind::DirectoryNotEmpty))
+            }
+            Change::RemoveTree { path } if self.mounts().iter().any(|mount| mount.starts_with(path)) => {
+                Some(("remove", path.clone(), ErrorKind::ResourceBusy))
+            }
+            Change::Unmount { path } if !self.mounts().contains(path) => {
+                Some(("unmount", path.clone(), ErrorKind::InvalidInput))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the kubelet does once it runs: gets its certificate, registers its Node, starts the static Pods.
+    fn start_kubelet(&self) {
+        if !self.is_there(&Path::new(ETC).join("kubelet.conf")) {
+            return;
+        }
+        let files = ["pki/kubelet-client-current.pem", "pki/kubelet.key", "cpu_manager_state", "pods/0a1b/etc-hosts"];
+        for path in files.map(|file| format!("{KUBELET}/{file}")).into_iter().chain([LOG.to_owned()]) {
+            if !self.is_there(Path::new(&path)) {
+                self.put(&path, "the kubelet's\n", 0o600);
+                self.by_kubelet.borrow_mut().insert(path.into());
+            }
+        }
+        let manifests = Host::list(&self.overlay, &Path::new(ETC).join("manifests")).unwrap();
+        for name in manifests.iter().filter_map(|manifest| manifest.path.file_stem()?.to_str()) {
+            self.start_static_pod(name);
+        }
+        if self.is_api_elsewhere || self.running.borrow().contains("kube-apiserver") {
+            let name = &self.overlay.facts.host_name;
+            let labels = json!({"kubernetes.io/hostname": name});
+            let ready = json!([{"type": "Ready", "status": "True"}]);
+            self.register(json!({
+                "apiVersion": "v1", "kind": "Node", "status": {"conditions": ready},
+                "metadata": {"name": name, "labels": labels},
+            }));
+        }
+        self.is_volume_mounted.set(true);
+        self.has_chains.set(true);
+    }
+
+    fn start_static_pod(&self, name: &str) {
+        self.running.borrow_mut().insert(name.to_owned());
+        let node = &self.overlay.facts.host_name;
+        self.register(json!({
+            "apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": node},
+            "metadata": {
+                "name": format!("{name}-{node}"), "namespace": "kube-system",
+                "annotations": {"kubernetes.io/config.mirror": "0a1b"},
+                "labels": {"component": name, "tier": "control-plane"},
+            },
+        }));
+        let mut files = vec![format!("/var/log/pods/kube-system_{name}/{name}/0.log")];
+        if name == "etcd" {
+            files.push("/var/lib/etcd/member/snap/db".to_owned());
+        }
+        for path in files {
+            self.put(&path, "of a static Pod\n", 0o600);
+            self.by_kubelet.borrow_mut().insert(path.into());
+        }
+    }
+
+    fn register(&self, object: Value) {
+        let change = ObjectChange {
+            identity: Identity::Kubeconfig(format!("{ETC}/kubelet.conf").into()),
+            object: ObjectRef::of(&object),
+            verb: Verb::Create,
+            body: Content::new(object.to_string()),
+        };
+        Cluster::apply(&self.overlay, &change).unwrap();
+    }
+
+    /// What kube-controller-manager does with a kubelet's request.
+    fn sign(&self, change: &ObjectChange) {
+        let mut object: Value = serde_json::from_slice(change.body.bytes()).unwrap();
+        let request = STANDARD.decode(object["spec"]["request"].as_str().unwrap()).unwrap();
+        let request = CertificateSigningRequestParams::from_pem(std::str::from_utf8(&request).unwrap()).unwrap();
+        let ca = CertificateParams::new(["kubernetes".to_owned()]).unwrap();
+        let key = KeyPair::from_pem(FixedEntropy::ECDSA[3]).unwrap();
+        let certificate = request.signed_by(&Issuer::from_params(&ca, &key)).unwrap();
+        object["status"] = json!({"certificate": STANDARD.encode(certificate.pem())});
+        let body = Content::new(object.to_string());
+        Cluster::apply(&self.overlay, &ObjectChange { body, ..change.clone() }).unwrap();
+    }
+
+    fn answers(&self) -> Result<(), ClusterError> {
+        if self.is_api_elsewhere || self.running.borrow().contains("kube-apiserver") {
+            return Ok(());
+        }
+        Err(ClusterError::Unreachable {
+            server: "https://10.77.0.11:6443".to_owned(),
+            source: Error::from(ErrorKind::ConnectionRefused),
+        })
+    }
+}
+
+impl Host for Machine {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HostError> {
+        match self.kept.borrow().get(path) {
+            Some(kept) => Ok(Some(kept.clone())),
+            None => self.overlay.read(path),
+        }
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
+        let is_mount_point = self.mounts().iter().any(|mount| mount == path);
+        Ok(self.overlay.stat(path)?.map(|found| FileInfo { is_mount_point, ..found }))
+    }
+
+    fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError> {
+        Host::list(&self.overlay, folder)
+    }
+
+    fn facts(&self) -> Result<Facts, HostError> {
+        let mut facts = self.overlay.facts.clone();
+        let running = self.running.borrow();
+        let listens = |&(name, ..): &(&str, u16, &str)| running.contains(name);
+        let owner = |port, program: &str| PortOwner { port, pid: Some(1), program: Some(program.to_owned()) };
+        facts.listening.extend(PORTS.iter().copied().filter(listens).map(|(_, port, program)| owner(port, program)));
+        if self.overlay.unit("kubelet.service")?.active == "active" {
+            facts.listening.push(owner(10250, "kubelet"));
+        }
+        let mount = |point| Mount { point, source: "tmpfs".to_owned(), fs_type: "tmpfs".to_owned() };
+        facts.mounts.extend(self.mounts().into_iter().map(mount));
+        Ok(facts)
+    }
+
+    fn unit(&self, name: &str) -> Result<UnitState, HostError> {
+        self.overlay.unit(name)
+    }
+
+    fn ask(&self, command: &Command) -> Result<Output, HostError> {
+        let stdout = match command.words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["kubelet", "--version"] => format!("Kubernetes {}\n", self.kubelet),
+            ["iptables-save"] if self.has_chains.get() => CHAINS.to_owned(),
+            _ => String::new(),
+        };
+        Ok(Output { code: 0, stdout, stderr: String::new() })
+    }
+
+    fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
+        if let Some(reason) = self.runtime_down {
+            let (socket, action) = (socket.to_owned(), "answer".to_owned());
+            return Err(HostError::Runtime { socket, action, source: Error::other(reason) });
+        }
+        let mut status = self.overlay.runtime(socket)?;
+        let sandbox = |name: &String| Sandbox {
+            id: name.clone(),
+            name: format!("{name}-{}", self.overlay.facts.host_name),
+            namespace: "kube-system".to_owned(),
+            containers: Vec::new(),
+        };
+        status.images.extend(self.pulled.borrow().iter().cloned());
+        status.sandboxes.extend(self.running.borrow().iter().map(sandbox));
+        Ok(status)
+    }
+
+    fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
+        let (Change::File { path, .. } | Change::Remove { path }) = change else {
+            return Host::prepare(&self.overlay, change);
+        };
+        let (Some(found), Some(bytes)) = (self.overlay.stat(path)?, self.overlay.read(path)?) else {
+            return Host::prepare(&self.overlay, change);
+        };
+        let kept = Path::new(KEPT).join(crate::world::sha256_hex(&bytes));
+        self.kept.borrow_mut().insert(kept.clone(), bytes);
+        Ok(Undo::Restore { path: path.clone(), kept, mode: found.mode })
+    }
+
+    fn apply(&self, change: &Change) -> Result<(), HostError> {
+        let broken = self.is_broken().then(|| ("write", PathBuf::from("/var"), ErrorKind::StorageFull));
+        if broken.is_some() && matches!(change, Change::PullImages(_) | Change::RemoveSandbox { .. }) {
+            let (socket, action) = (String::new(), change.summary());
+            return Err(HostError::Runtime { socket, action, source: Error::other("no space left on device") });
+        }
+        if let Some((action, path, kind)) = broken.or_else(|| self.refusal(change)) {
+            return Err(HostError::Write { action, path, source: Error::from(kind) });
+        }
+        match change {
+            Change::RemoveSandbox { id, .. } => {
+                self.running.borrow_mut().remove(id);
+            }
+            Change::PullImages(pull) => self.pulled.borrow_mut().extend(pull.images.iter().cloned()),
+            Change::Unmount { .. } => self.is_volume_mounted.set(false),
+            Change::Run { .. } => self.has_chains.set(false),
+            _ => {}
+        }
+        Host::apply(&self.overlay, change)?;
+        self.made.borrow_mut().push(change.clone());
+        if matches!(change, Change::Unit { name, action: UnitAction::Start | UnitAction::Restart } if name == "kubelet.service")
+        {
+            self.start_kubelet();
+        }
+        Ok(())
+    }
+}
+
+impl Cluster for Machine {
+    fn get(&self, identity: &Identity, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+        self.answers().and_then(|()| self.overlay.get(identity, object))
+    }
+
+    fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
+        self.answers().and_then(|()| Cluster::list(&self.overlay, identity, of, query))
+    }
+
+    fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
+        self.answers().and_then(|()| self.overlay.raw(identity, path))
+    }
+
+    fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {
+        self.answers().and_then(|()| Cluster::prepare(&self.overlay, change))
+    }
+
+    fn apply(&self, change: &ObjectChange) -> Result<(), ClusterError> {
+        self.answers()?;
+        let (server, action) = ("https://10.77.0.11:6443".to_owned(), format!("change {}", change.object));
+        if self.is_broken() {
+            let source = Error::other("500: etcdserver: no space");
+            return Err(ClusterError::Refused { server, action, status: 500, source });
+        }
+        if change.object.kind == "CertificateSigningRequest" {
+            self.sign(change);
+            self.made.borrow_mut().push(Change::Object(change.clone()));
+            return Ok(());
+        }
+        let is_of_worker = self.is_api_elsewhere && matches!(change.identity, Identity::Kubeconfig(_));
+        if is_of_worker && change.verb == Verb::Delete {
+            let source = Error::other("403: may not delete nodes");
+            return Err(ClusterError::Refused { server, action, status: 403, source });
+        }
+        Cluster::apply(&self.overlay, change)?;
+        self.made.borrow_mut().push(Change::Object(change.clone()));
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+//! A stage: a machine in memory that could become a node, on which whole workflows run as the program runs them.
+//!
+//! The journal's store can break, the user can interrupt, changes can fail. After every run the stage looks for secrets
+//! in all that was written down or told.
+
+mod machine;
+pub(crate) mod outcome;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::certs;
+use crate::config::{Init, JoinWorker, Release, Reset, ResetFlags, resolve_reset};
+use crate::plan::{Journal, Selection, Step, Store, StoreError, Workflow, run};
+use crate::problem::Problem;
+use crate::releases::Image;
+use crate::support::{Bench, FixedEntropy, NOW, jobs};
+use crate::world::{
+    Clock, Event, Facts, Interface, Overlay, Probe, Progress, RuntimeStatus, Secret, Time, UnitState, Wait, WaitError,
+    World,
+};
+pub(crate) use machine::Machine;
+
+/// What none may find in a journal, an event or a transcript.
+const CERTIFICATE_KEY: &str = "e6a2eb8581237ab72a4f494f30285ec12a9694d750b9785706a83bfcbbbd2204";
+/// The secret half of the jobs' token, plain and as a Secret's data has it.
+const TOKEN_SECRETS: [&str; 2] = ["0123456789abcdef", "MDEyMzQ1Njc4OWFiY2RlZg"];
+
+/// A world in which runs can be broken off.
+pub(crate) struct Stage {
+    /// Host and cluster.
+    pub(crate) machine: Machine,
+    /// The journal.
+    pub(crate) store: BrittleStore,
+    /// Clock and interruption.
+    pub(crate) time: StageTime,
+    /// All events, in words.
+    pub(crate) told: Told,
+    entropy: FixedEntropy,
+}
+
+impl Stage {
+    /// A machine that is ready for a release; it is as good as a fresh one.
+    pub(crate) fn ready(release: &Release, host_name: &str) -> Self {
+        Self::over(Machine::new(ready_overlay(release, host_name), &release.to_string()))
+    }
+
+    /// A machine that is ready to join a cluster.
+    pub(crate) fn ready_to_join(release: &Release) -> Self {
+        let mut machine = Machine::new(ready_overlay(release, "n2"), &release.to_string());
+        machine.is_api_elsewhere = true;
+        Self::over(machine)
+    }
+
+    /// A machine that was prepared.
+    pub(crate) fn over(machine: Machine) -> Self {
+        let time = StageTime { now: Cell::new(NOW), interrupted_after: Cell::default(), asked: machine.asked.clone() };
+        Self { machine, store: BrittleStore::default(), time, told: Told::default(), entropy: FixedEntropy::default() }
+    }
+
+    /// Runs a workflow with a fresh journal over the same store, as the program does.
+    pub(crate) fn run<J>(&self, workflow: &'static Workflow<J>, job: &J) -> Result<(), Problem> {
+        let plan = workflow.plan(job, &Selection::default())?;
+        let journal = Journal::new(&self.store);
+        let world = World::new(&self.machine, &self.machine, &self.time, (&self.entropy, &self.told), &journal);
+        let outcome = journal.begin(workflow.name, NOW.0).and_then(|()| {
+            let outcome = run(&plan, job, &world);
+            let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
+            outcome.and(ended)
+        });
+        self.holds_no_secret();
+        outcome
+    }
+
+    /// Does something in this world, outside a run.
+    pub(crate) fn within<R>(&self, work: impl FnOnce(&World<'_>) -> R) -> R {
+        let journal = Journal::new(&self.store);
+        work(&World::new(&self.machine, &self.machine, &self.time, (&self.entropy, &self.told), &journal))
+    }
+
+    /// The job of `reset` on this machine, as the program finds it out.
+    pub(crate) fn reset_job(&self) -> Reset {
+        resolve_reset(&ResetFlags::default(), &self.machine).unwrap()
+    }
+
+    /// Everything works again, and no time has gone by.
+    pub(crate) fn mend(&self) {
+        self.store.left.set(None);
+        self.machine.fails_from.set(None);
+        self.time.interrupted_after.set(None);
+        self.time.now.set(NOW);
+    }
+
+    /// The summaries of the changes made.
+    pub(crate) fn transcript(&self) -> String {
+        self.machine.made().iter().map(|change| change.summary() + "\n").collect()
+    }
+
+    fn holds_no_secret(&self) {
+        let transcript = self.machine.made().into_iter().map(|change| change.summary());
+        let lines = self.store.lines().unwrap().into_iter().chain(self.told.lines()).chain(transcript);
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let keys = FixedEntropy::RSA.iter().chain(&FixedEntropy::ECDSA).map(|pem| pem.lines().nth(1).unwrap());
+        for secret in TOKEN_SECRETS.into_iter().chain(keys).chain(["PRIVATE KEY", CERTIFICATE_KEY]) {
+            assert!(!text.contains(secret), "{secret} is in the journal, an event or the transcript");
+        }
+    }
+}
+
+/// A job of `init` with all its secrets.
+pub(crate) fn init_job(release: Release) -> Init {
+    Init { certificate_key: Some(Secret::new(CERTIFICATE_KEY.to_owned())), ..jobs::default_init(release) }
+}
+
+/// A job of `join` that has found its cluster.
+pub(crate) fn join_job(release: Release) -> JoinWorker {
+    let first = Bench::default();
+    first.run(&Step::Phase(&certs::table::CA), &jobs::default_init(release.clone())).unwrap();
+    let mut job = jobs::join_worker(release);
+    job.discovery.ca_pem = first.text("/etc/kubernetes/pki/ca.crt");
+    job
+}
+
+/// Facts of a machine that passes preflight without a warning.
+pub(crate) fn ready_facts(release: &Release, host_name: &str) -> Facts {
+    let programs = ["conntrack", "ip", "iptables", "mount", "nsenter", "ethtool", "socat", "tc"];
+    let controllers = ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"];
+    let sysctls = ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"];
+    let address = "10.77.0.11".parse().unwrap();
+    Facts {
+        uid: 0,
+        host_name: host_name.to_owned(),
+        cpus: 2,
+        memory_mib: 4096,
+        default_addresses: vec![address],
+        interfaces: vec![Interface { name: "eth0".to_owned(), addresses: vec![address] }],
+        kernel: "6.1.0".to_owned(),
+        cgroup_controllers: controllers.map(str::to_owned).to_vec(),
+        cgroup_v2: release.minor() >= 22,
+        cri_sockets: vec!["/run/containerd/containerd.sock".into()],
+        programs: programs.iter().map(|name| ((*name).to_owned(), format!("/usr/bin/{name}").into())).collect(),
+        sysctls: sysctls.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect(),
+        host_name_addresses: vec![address],
+        ..Facts::default()
+    }
+}
+
+/// A machine with a kubelet, a runtime that has all images, and files that are none of ours.
+pub(crate) fn ready_overlay(release: &Release, host_name: &str) -> Overlay<'static> {
+    let cluster = jobs::default_init(release.clone()).cluster;
+    let runtime = RuntimeStatus {
+        name: "containerd".to_owned(),
+        api: "v1".to_owned(),
+        images: Image::of_control_plane(&cluster),
+        ..RuntimeStatus::default()
+    };
+    let unit = UnitState { exists: true, enabled: true, active: "inactive".to_owned(), ..UnitState::default() };
+    let mut overlay = Overlay::default();
+    overlay.facts = ready_facts(release, host_name);
+    overlay.runtime = runtime;
+    overlay
+        .with_file("/etc/hosts", "127.0.0.1 localhost\n", 0o644)
+        .with_file("/etc/systemd/system/kubelet.service", "[Service]\n", 0o644)
+        .with_file("/usr/libexec/git-core/git", "", 0o755)
+        .with_file("/var/lib/dpkg/status", "", 0o644)
+        .with_file("/var/log/syslog", "", 0o640)
+        .with_unit("kubelet.service", unit)
+}
+
+/// A journal in memory that takes a number of lines and then no more.
+#[derive(Default)]
+pub(crate) struct BrittleStore {
+    lines: RefCell<Vec<String>>,
+    /// How many lines it still takes; `None` for any number.
+    pub(crate) left: Cell<Option<usize>>,
+}
+
+impl BrittleStore {
+    /// Forgets everything: the last act of the command `reset`.
+    pub(crate) fn forget(&self) {
+        self.lines.borrow_mut().clear();
+    }
+}
+
+impl Store for BrittleStore {
+    fn lines(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.lines.borrow().clone())
+    }
+
+    fn append(&self, line: &str, _sync: bool) -> Result<(), StoreError> {
+        match self.left.get() {
+            Some(0) => {
+                let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                return Err(StoreError { path: "/var/lib/kubestrap/journal".to_owned(), source });
+            }
+            left => self.left.set(left.map(|left| left - 1)),
+        }
+        self.lines.borrow_mut().push(line.to_owned());
+        Ok(())
+    }
+}
+
+/// A clock that moves only while somebody waits, and a user who stops the run after some changes.
+pub(crate) struct StageTime {
+    now: Cell<Clock>,
+    /// After how many changes the user stops the run.
+    pub(crate) interrupted_after: Cell<Option<usize>>,
+    asked: Rc<Cell<usize>>,
+}
+
+impl Time for StageTime {
+    fn now(&self) -> Clock {
+        self.now.get()
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted_after.get().is_some_and(|changes| self.asked.get() >= changes)
+    }
+
+    fn wait(&self, wait: &Wait<'_>, probe: &mut dyn FnMut() -> Result<Probe, Problem>) -> Result<(), WaitError> {
+        let start = self.now.get();
+        loop {
+            if self.is_interrupted() {
+                return Err(WaitError::Interrupted);
+            }
+            match probe().map_err(WaitError::Hopeless)? {
+                Probe::Yes => return Ok(()),
+                Probe::NotYet(last) if self.now.get() >= start.plus(wait.within) => {
+                    return Err(WaitError::TimeUp { last, after: wait.within });
+                }
+                Probe::NotYet(_) => self.now.set(self.now.get().plus(wait.every.max(Duration::from_secs(1)))),
+            }
+        }
+    }
+}
+
+/// All events, in words; what a command is run for is left out, since a join command holds the token.
+#[derive(Default)]
+pub(crate) struct Told {
+    lines: RefCell<Vec<String>>,
+    warnings: RefCell<Vec<Problem>>,
+}
+
+impl Told {
+    /// Events, in order.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.borrow().clone()
+    }
+
+    /// Warnings, in order.
+    pub(crate) fn warnings(&self) -> Vec<Problem> {
+        self.warnings.borrow().clone()
+    }
+}
+
+impl Progress for Told {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Warning(problem) = event {
+            self.warnings.borrow_mut().push(problem.clone());
+        }
+        if !matches!(event, Event::Result(_)) {
+            self.lines.borrow_mut().push(format!("{event:?}"));
+        }
+    }
+}
