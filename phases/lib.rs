@@ -43,6 +43,9 @@ mod support;
 #[path = "tests/objects/golden.rs"]
 mod cluster_objects;
 #[cfg(test)]
+#[path = "tests/foreign.rs"]
+mod foreign;
+#[cfg(test)]
 #[path = "tests/order.rs"]
 mod order;
 #[cfg(test)]
