@@ -21,9 +21,8 @@ pub(crate) fn run() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            // Help and version are results; a wrong command line is a failure, with kubeadm's code 1.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS };
+            return ExitCode::from(usage_code(&error));
         }
     };
     let shared = Shared::of(&matches);
@@ -35,6 +34,11 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::from(problem.exit.code())
         }
     }
+}
+
+/// Help and version are results; a wrong command line is a failure, with kubeadm's code 1.
+fn usage_code(error: &clap::Error) -> u8 {
+    u8::from(error.use_stderr())
 }
 
 /// The whole tree, also for help and completion.
@@ -68,6 +72,9 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         }
     }
 }
+
+#[cfg(test)]
+mod help_tests;
 
 #[cfg(test)]
 mod tests {
