@@ -84,8 +84,9 @@ fn a_node_leaves_when_its_pods_may_and_is_removed_when_it_is_gone() {
         })?;
 
         // The same machine comes back under its old Node, without anybody's help.
-        cluster.kubectl(&["uncordon", &node.name])?;
         cluster.join_again(tool, &node)?;
+        let back = cluster.object(&["get", "node", &node.name])?;
+        expect(back["spec"]["unschedulable"] != true, "the Node is still cordoned", &back["spec"])?;
         node.cut_power()?;
         wait_for("the Node to be known as gone", GONE, || {
             let found = cluster.object(&["get", "node", &node.name])?;

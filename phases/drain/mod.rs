@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::config::NodeName;
 use crate::counted;
+use crate::objects;
 use crate::problem::Problem;
 use crate::world::{
     Change, Cluster, ClusterError, Content, Identity, ObjectChange, ObjectRef, Probe, Verb, Wait, World,
@@ -30,7 +31,11 @@ impl std::fmt::Display for Drained {
     }
 }
 
-/// Keeps new Pods away from a Node.
+/// On Nodes that were cordoned here; a machine that comes back under its old Node is let in again. Somebody else's
+/// cordon has no such mark and stays.
+const CORDONED: &str = "kubestrap.io/cordoned";
+
+/// Keeps new Pods away from a Node, and marks that it was us.
 ///
 /// # Errors
 /// When the API server refuses; a Node that is gone is fine.
@@ -40,13 +45,22 @@ pub fn cordon(name: &NodeName, identity: &Identity, world: &World<'_>) -> Result
     if found["spec"]["unschedulable"] == true {
         return Ok(());
     }
-    let body = json!({"spec": {"unschedulable": true}}).to_string();
-    world.change(&Change::Object(ObjectChange {
-        identity: identity.clone(),
-        object: reference,
-        verb: Verb::Patch,
-        body: Content::new(body),
-    }))
+    let patch = json!({"metadata": {"annotations": {CORDONED: "true"}}, "spec": {"unschedulable": true}});
+    objects::patch(world, identity, &reference, &patch)
+}
+
+/// Takes back what `cordon` did to this Node in an earlier life of the machine.
+///
+/// # Errors
+/// When the API server refuses.
+pub fn uncordon(name: &NodeName, identity: &Identity, world: &World<'_>) -> Result<(), Problem> {
+    let reference = node(name);
+    let found = world.cluster().get(identity, &reference)?;
+    if found.is_none_or(|node| node["metadata"]["annotations"][CORDONED] != "true") {
+        return Ok(());
+    }
+    let patch = json!({"metadata": {"annotations": {CORDONED: null}}, "spec": {"unschedulable": null}});
+    objects::patch(world, identity, &reference, &patch)
 }
 
 /// Evicts what runs on a Node and waits until it is gone.

@@ -1,5 +1,5 @@
 //! Phase `kubelet-wait-bootstrap`: waits until the kubelet has registered the Node, and notes the CRI socket on the Node
-//! (up to 1.33).
+//! (up to 1.33). A Node that an earlier reset has cordoned is let in again.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::config::JoinWorker;
 use crate::diagnosis;
+use crate::drain;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::upload_config::annotate_cri_socket;
@@ -61,6 +62,7 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
             not_registered(error.into_problem("kubelet-not-registered", "the kubelet has not registered its Node"))
         })?;
         annotate_cri_socket(&job.cluster, &job.node, world, &identity)?;
+        drain::uncordon(&job.node.name, &identity, world)?;
         world.note(&format!("Node {} registered", job.node.name));
         Ok(())
     }

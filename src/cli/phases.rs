@@ -17,7 +17,11 @@ pub(super) fn with_phases<J>(
         .arg_required_else_help(true)
         .subcommands(workflow.steps.iter().map(|step| of_step(step, flags)));
     flags(command)
-        .arg(list("skip-phases", "PHASES", "Phases or groups to leave out, such as addon/coredns"))
+        .arg(list(
+            "skip-phases",
+            "PHASES",
+            "Phases or groups to leave out, by the names under `phase`, as in group/phase",
+        ))
         .args_conflicts_with_subcommands(true)
         .subcommand(phase)
 }

@@ -27,6 +27,7 @@ impl Shared {
                 Arg::new("output")
                     .short('o')
                     .long("output")
+                    .value_name("FORM")
                     .global(true)
                     .help_heading("Output")
                     .value_parser(value_parser!(Output))
