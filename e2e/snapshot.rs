@@ -29,7 +29,8 @@ findmnt --list --noheadings --output TARGET,FSTYPE | awk '{print "mount " $1 "\t
 ip -brief link | awk '{print "link " $1 "\t"}'
 for table in filter nat mangle; do iptables-save -t $table 2>/dev/null | sed -n "s/^:\([^ ]*\) .*/chain $table \1\t/p"; done
 ip route | awk '{print "route " $0 "\t"}'
-ps -e -o comm= | sort | uniq -c | awk '{print "process " $2 "\t" $1}'
+processes=$(ps -e -o comm=)  # before there are processes of this pipeline
+echo "$processes" | sort | uniq -c | awk '{print "process " $2 "\t" $1}'
 ctr -n k8s.io containers ls -q | awk '{print "container " $1 "\t"}'
 for unit in kubelet containerd; do echo "unit $unit	$(systemctl is-enabled $unit)"; done
 "#;

@@ -50,13 +50,15 @@ fn phases_one_by_one_make_the_same_cluster_and_change_nothing_the_second_time() 
         let join = JoinCommand::parse(&last)?;
         let mut cluster = Cluster::adopt(run, node, join)?;
         expect(cluster.kubectl(&["get", "--raw", "/readyz"])?.stdout == "ok", "/readyz does not say ok", "")?;
-        cluster.join_worker(Tool::Kubestrap, worker)?;
-        wait_for("two Nodes", SETTLES, || {
-            let nodes = cluster.kubectl(&["get", "nodes", "--output", "name"])?;
-            expect(nodes.stdout.lines().count() == 2, "there are not two", nodes)
-        })?;
+        let joined = cluster.join_worker(Tool::Kubestrap, worker).and_then(|()| {
+            wait_for("two Nodes", SETTLES, || {
+                let nodes = cluster.kubectl(&["get", "nodes", "--output", "name"])?;
+                expect(nodes.stdout.lines().count() == 2, "there are not two", nodes)
+            })
+        });
+        wrong.extend(joined.err().iter().map(ToString::to_string));
         cluster.destroy()?;
-        expect(wrong.is_empty(), "something was changed where nothing should be", wrong.join("\n"))
+        expect(wrong.is_empty(), "phases alone are not what the whole is", wrong.join("\n"))
     });
 }
 
