@@ -10,12 +10,18 @@ use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 
 use crate::config::Init;
 use crate::objects;
+use crate::plan::Artifact;
 use crate::problem::Problem;
 use crate::world::{Identity, ObjectRef, Probe, Wait, World};
 
 const BINDING: &str = include_str!("../templates/rbac/cluster-admins.yaml");
 /// How long the API server may take to see a binding that it has stored.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// What every phase that talks to the API server needs before.
+pub fn needs(job: &Init) -> Vec<Artifact> {
+    vec![Artifact::file("the administrator's kubeconfig", &job.kubeconfig)]
+}
 
 /// The administrator whose kubeconfig the job names; from 1.29 on made one first where that is needed.
 ///

@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cluster_admins::administrator;
+use crate::cluster_admins::{self, administrator};
 use crate::config::{Init, NodeConfig, Release};
 use crate::objects;
-use crate::plan::Phase;
+use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::world::{Identity, World};
 
@@ -22,6 +22,10 @@ impl Phase<Init> for MarkControlPlane {
 
     fn about(&self) -> &'static str {
         "label and taint the Node as one of the control plane"
+    }
+
+    fn needs(&self, job: &Init) -> Vec<Artifact> {
+        cluster_admins::needs(job)
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {

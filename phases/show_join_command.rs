@@ -2,11 +2,12 @@
 //! address and CA; writes nothing.
 
 use crate::certs::found::pins;
+use crate::cluster_admins;
 use crate::config::{BootstrapToken, Init};
 use crate::kubeconfig::{self, KnownCluster};
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
-use crate::world::{Event, World};
+use crate::world::{Event, Identity, ObjectRef, World};
 
 /// The phase.
 pub struct ShowJoinCommand;
@@ -21,12 +22,20 @@ impl Phase<Init> for ShowJoinCommand {
     }
 
     fn needs(&self, job: &Init) -> Vec<Artifact> {
-        vec![Artifact::file("the administrator's kubeconfig", &job.kubeconfig)]
+        cluster_admins::needs(job)
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
         let cluster = kubeconfig::cluster_of(world.host(), &job.kubeconfig)?;
+        let identity = Identity::Kubeconfig(job.kubeconfig.clone());
         for spec in &job.tokens {
+            let secret = ObjectRef::new("v1", "Secret", "kube-system", &format!("bootstrap-token-{}", spec.token.id()));
+            if world.cluster().get(&identity, &secret)?.is_none() {
+                return Err(Problem::new("token-missing", format!("the cluster has no token {}", spec.token.id()))
+                    .at(secret.to_string())
+                    .why("this phase shows the token of its own run, and bootstrap-token is not part of this run")
+                    .fix("kubestrap token create --print-join-command"));
+            }
             let token = (!job.skip_token_print).then_some(&spec.token);
             world.tell(Event::Result(&join_command(&cluster, token)?));
         }

@@ -9,10 +9,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde_json::{Value, json};
 
-use crate::cluster_admins::administrator;
+use crate::cluster_admins::{self, administrator};
 use crate::config::{ApiEndpoint, ClusterConfig, Init, NodeConfig, NodeName};
 use crate::objects;
-use crate::plan::{Phase, Step};
+use crate::plan::{Artifact, Phase, Step};
 use crate::problem::Problem;
 use crate::world::{Identity, World, sha256_hex};
 use crate::yaml;
@@ -45,6 +45,10 @@ impl Phase<Init> for UploadKubeadm {
         "the ConfigMap kubeadm-config"
     }
 
+    fn needs(&self, job: &Init) -> Vec<Artifact> {
+        cluster_admins::needs(job)
+    }
+
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
         let admin = administrator(job, world)?;
         upload_kubeadm_config(&job.cluster, Some((&job.node.name, &job.endpoint)), world, &admin)
@@ -60,6 +64,10 @@ impl Phase<Init> for UploadKubelet {
 
     fn about(&self) -> &'static str {
         "the ConfigMap with the kubelets' configuration"
+    }
+
+    fn needs(&self, job: &Init) -> Vec<Artifact> {
+        cluster_admins::needs(job)
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {

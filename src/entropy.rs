@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::thread::JoinHandle;
 
 use aws_lc_rs::agreement;
 use aws_lc_rs::encoding::{AsDer, EcPrivateKeyRfc5915Der, Pkcs8V1Der};
@@ -31,6 +32,20 @@ struct Ahead {
     algorithm: KeyAlgorithm,
     left: Cell<usize>,
     ready: Receiver<Secret<String>>,
+    /// How many were begun.
+    begun: Arc<AtomicUsize>,
+    makers: Vec<JoinHandle<()>>,
+}
+
+/// A thread inside the crypto library must not outlive the library's own end at the end of the program.
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.begun.store(usize::MAX / 2, Ordering::Relaxed);
+        for maker in self.makers.drain(..) {
+            // A maker that panicked has made no key; nobody waits for it here.
+            let _ = maker.join();
+        }
+    }
 }
 
 impl Real {
@@ -39,14 +54,15 @@ impl Real {
         let (made, ready) = mpsc::channel();
         let begun = Arc::new(AtomicUsize::new(0));
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        for _ in 0..cpus.min(count) {
+        let maker = |_| {
             let (made, begun) = (made.clone(), Arc::clone(&begun));
             std::thread::spawn(move || {
                 // Ends early when nobody wants keys any more.
                 while begun.fetch_add(1, Ordering::Relaxed) < count && made.send(key_pem(algorithm)).is_ok() {}
-            });
-        }
-        Self { ahead: Some(Ahead { algorithm, left: Cell::new(count), ready }) }
+            })
+        };
+        let makers = (0..cpus.min(count)).map(maker).collect();
+        Self { ahead: Some(Ahead { algorithm, left: Cell::new(count), ready, begun, makers }) }
     }
 }
 

@@ -1,12 +1,11 @@
 //! Launch: puts the real or the dry world together, then plan and run.
 //!
-//! Touches nothing before the plan is made; takes the lock on the state folder before the first change.
+//! Touches nothing before the plan is made. The first change takes the lock on the state folder and begins the journal.
 
-use std::cell::OnceCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kubestrap_phases::config::{ClusterConfig, Layout};
+use kubestrap_phases::config::{Init, Layout};
 use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{Change, Clock, Cluster, Entropy, Event, Host, Overlay, Progress as _, Time, World};
@@ -14,8 +13,8 @@ use kubestrap_phases::world::{Change, Clock, Cluster, Entropy, Event, Host, Over
 use crate::cli::Shared;
 use crate::cluster::ApiServers;
 use crate::entropy::Real;
-use crate::host::{JournalFile, Linux, Lock};
-use crate::report::{Report, say};
+use crate::host::{JournalFile, Linux};
+use crate::report::{Output, Report, say};
 use crate::time::{DryTime, Interrupt, RealTime};
 
 /// How many key pairs `init` makes: three CAs, seven leaves, the service account's, and those of the kubeconfigs.
@@ -31,7 +30,6 @@ pub(crate) struct Session<'a> {
     dry_time: DryTime<'a>,
     entropy: Real,
     journal_file: JournalFile,
-    lock: OnceCell<Lock>,
 }
 
 /// What to run.
@@ -69,7 +67,6 @@ impl<'a> Session<'a> {
             dry_time: DryTime::new(report),
             entropy: Real::default(),
             journal_file: JournalFile::new(state),
-            lock: OnceCell::new(),
         })
     }
 
@@ -104,13 +101,14 @@ impl<'a> Session<'a> {
             let journal = Journal::new(&store);
             let world = World::new(&overlay, &overlay, &self.dry_time, (&self.entropy, self.report), &journal);
             run(&plan, order.job, &world)?;
-            show_changes(&overlay);
+            if self.shared.output == Output::Text {
+                show_changes(&overlay);
+            }
             return Ok(started.elapsed());
         }
-        self.take_lock()?;
         let journal = Journal::new(&self.journal_file);
         let world = World::new(&self.host, &self.servers, &self.time, (&self.entropy, self.report), &journal);
-        journal.begin(order.workflow.name, self.now().0)?;
+        journal.begin(order.workflow.name, self.now().0);
         let outcome = run(&plan, order.job, &world);
         let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
         // A full disk fails both; the first failure says more.
@@ -122,18 +120,12 @@ impl<'a> Session<'a> {
         Ok(self.journal_file.forget()?)
     }
 
-    fn take_lock(&self) -> Result<(), Problem> {
-        if self.lock.get().is_none() {
-            let lock = Lock::take(Path::new(Layout::STATE))?;
-            // The cell was empty a line ago, and there is one thread.
-            let _ = self.lock.set(lock);
+    /// Starts making the key pairs that `init` will need, while other things go on, unless they are there already.
+    pub(crate) fn make_keys_ahead(&mut self, job: &Init) -> Result<(), Problem> {
+        if self.host.stat(&job.node.layout.certificate("sa.key"))?.is_none() {
+            self.entropy = Real::with_keys_ahead(job.cluster.key_algorithm, KEY_PAIRS);
         }
         Ok(())
-    }
-
-    /// Starts making the key pairs that `init` will need, while other things go on.
-    pub(crate) fn make_keys_ahead(&mut self, cluster: &ClusterConfig) {
-        self.entropy = Real::with_keys_ahead(cluster.key_algorithm, KEY_PAIRS);
     }
 }
 

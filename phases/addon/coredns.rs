@@ -7,10 +7,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Service, Service
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::cluster_admins::administrator;
+use crate::cluster_admins::{self, administrator};
 use crate::config::{ClusterConfig, Init, Release};
 use crate::objects;
-use crate::plan::{Phase, Verdict};
+use crate::plan::{Artifact, Phase, Verdict};
 use crate::problem::Problem;
 use crate::releases::Image;
 use crate::world::{Identity, World};
@@ -34,6 +34,10 @@ impl Phase<Init> for CoreDns {
 
     fn verdict(&self, job: &Init) -> Verdict {
         if job.cluster.dns.disabled { Verdict::Skip("dns.disabled is set".to_owned()) } else { Verdict::Run }
+    }
+
+    fn needs(&self, job: &Init) -> Vec<Artifact> {
+        cluster_admins::needs(job)
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {

@@ -5,10 +5,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount, Toleration};
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, Role, RoleBinding};
 use serde_json::Value;
 
-use crate::cluster_admins::administrator;
+use crate::cluster_admins::{self, administrator};
 use crate::config::{ApiEndpoint, ClusterConfig, Init};
 use crate::objects;
-use crate::plan::{Phase, Verdict};
+use crate::plan::{Artifact, Phase, Verdict};
 use crate::problem::Problem;
 use crate::releases::Image;
 use crate::upload_config::mark_as_defaults;
@@ -33,6 +33,10 @@ impl Phase<Init> for KubeProxy {
 
     fn verdict(&self, job: &Init) -> Verdict {
         if job.cluster.proxy_disabled { Verdict::Skip("proxy.disabled is set".to_owned()) } else { Verdict::Run }
+    }
+
+    fn needs(&self, job: &Init) -> Vec<Artifact> {
+        cluster_admins::needs(job)
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {

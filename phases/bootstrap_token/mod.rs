@@ -12,7 +12,7 @@ pub use cluster_info::put_cluster_info;
 pub use rbac::allow_bootstrap;
 pub use token::{put_token, token_secret};
 
-use crate::cluster_admins::administrator;
+use crate::cluster_admins::{self, administrator};
 use crate::config::Init;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
@@ -31,7 +31,7 @@ impl Phase<Init> for BootstrapTokens {
     }
 
     fn needs(&self, job: &Init) -> Vec<Artifact> {
-        vec![Artifact::file("the kubeconfig of the administrator", &job.kubeconfig)]
+        cluster_admins::needs(job)
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {

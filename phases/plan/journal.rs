@@ -31,28 +31,51 @@ pub trait Store {
 
 /// The journal could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot keep the journal in {path}")]
-pub struct StoreError {
-    /// The journal's file.
-    pub path: String,
-    /// What the kernel said.
-    pub source: std::io::Error,
+pub enum StoreError {
+    /// The file system refuses.
+    #[error("cannot keep the journal in {path}")]
+    Failed {
+        /// The journal's file.
+        path: String,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// Another run writes it.
+    #[error("another run of kubestrap is working on this node, process {holder}")]
+    Held {
+        /// The lock file.
+        path: String,
+        /// Its process id, as far as it has written it.
+        holder: String,
+    },
 }
 
 impl Explain for StoreError {
     fn id(&self) -> &'static str {
-        "journal"
+        match self {
+            Self::Failed { .. } => "journal",
+            Self::Held { .. } => "another-run",
+        }
     }
 
     fn place(&self) -> Option<String> {
-        Some(self.path.clone())
+        let (Self::Failed { path, .. } | Self::Held { path, .. }) = self;
+        Some(path.clone())
     }
 
     fn fixes(&self) -> Vec<String> {
-        vec![format!(
-            "free space or mend permissions so that {} can be written, then run the same command again",
-            self.path
-        )]
+        match self {
+            Self::Failed { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                vec!["run the same command as root: sudo kubestrap …".to_owned()]
+            }
+            Self::Failed { path, .. } => {
+                vec![format!("free space so that {path} can be written (df -h), then run the same command again")]
+            }
+            Self::Held { holder, .. } => vec![
+                "wait until it has ended, then run the same command again".to_owned(),
+                format!("see what it does: ps -fp {holder}"),
+            ],
+        }
     }
 }
 
@@ -86,6 +109,8 @@ pub struct Entry(usize);
 pub struct Journal<'a> {
     store: &'a dyn Store,
     phase: RefCell<String>,
+    /// First line of a run that has changed nothing so far.
+    pending: RefCell<Option<String>>,
     next: Cell<usize>,
     changes: Cell<usize>,
 }
@@ -93,25 +118,42 @@ pub struct Journal<'a> {
 impl<'a> Journal<'a> {
     /// Opens the journal; writes nothing.
     pub fn new(store: &'a dyn Store) -> Self {
-        Self { store, phase: RefCell::default(), next: Cell::new(1), changes: Cell::new(0) }
+        Self {
+            store,
+            phase: RefCell::default(),
+            pending: RefCell::default(),
+            next: Cell::new(1),
+            changes: Cell::new(0),
+        }
     }
 
-    /// Writes the first line of a run.
-    ///
-    /// # Errors
-    /// When the journal cannot be written.
-    pub fn begin(&self, command: &str, started: i64) -> Result<(), Problem> {
+    /// Begins a run. Its first line is written before its first change, so that a run that is refused leaves no trace.
+    pub fn begin(&self, command: &str, started: i64) {
         let head = RunHead { version: JOURNAL_VERSION, command: command.to_owned(), started };
         self.next.set(1);
-        Ok(self.store.append(&json!({ "run": head }).to_string(), true)?)
+        self.pending.replace(Some(json!({ "run": head }).to_string()));
     }
 
-    /// Writes the last line of a run.
+    /// Writes the last line of a run, if it has a first one.
     ///
     /// # Errors
     /// When the journal cannot be written.
     pub fn end(&self, outcome: &str) -> Result<(), Problem> {
+        if self.pending.take().is_some() {
+            return Ok(());
+        }
         Ok(self.store.append(&json!({ "end": outcome }).to_string(), true)?)
+    }
+
+    /// Writes the first line of the run, unless it is there: before anything is touched, copies of what will be replaced
+    /// included.
+    pub(crate) fn open(&self) -> Result<(), Problem> {
+        let head = self.pending.borrow().clone();
+        if let Some(head) = head {
+            self.store.append(&head, true)?;
+            self.pending.take();
+        }
+        Ok(())
     }
 
     /// Says which phase the next changes belong to.

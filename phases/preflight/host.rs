@@ -2,7 +2,7 @@
 
 use super::{Finding, Scene};
 use crate::problem::Problem;
-use crate::world::{Command, Facts};
+use crate::world::{Command, Facts, HostError, Output};
 
 const REQUIRED_CONTROLLERS_V1: [&str; 7] = ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"];
 const REQUIRED_CONTROLLERS_V2: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
@@ -169,7 +169,11 @@ pub(super) fn kubelet(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
                 .fix("systemctl enable kubelet.service"),
         );
     }
-    let answer = scene.world.host().ask(&Command::new(&["kubelet", "--version"]))?;
+    let answer = match scene.world.host().ask(&Command::new(&["kubelet", "--version"])) {
+        Ok(answer) => answer,
+        Err(HostError::Command { source, .. }) => Output { code: 127, stderr: source.to_string(), ..Output::default() },
+        Err(error) => return Err(error.into()),
+    };
     let release = &scene.cluster.release;
     match answer.stdout.trim().strip_prefix("Kubernetes ").and_then(|text| text.parse::<crate::config::Release>().ok())
     {

@@ -13,6 +13,12 @@ pub(super) fn control_plane(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> 
     for component in ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"] {
         findings.extend(foreign_file(scene, &layout.manifest(component))?);
     }
+    // Without its CA beside it, a kubeconfig belongs to another cluster than the one to be made.
+    if scene.world.host().stat(&layout.certificate("ca.crt"))?.is_none() {
+        for file in ["admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"] {
+            findings.extend(foreign_file(scene, &layout.kubeconfig(file))?);
+        }
+    }
     if let Etcd::Local(local) = &scene.cluster.etcd {
         findings.extend(etcd_data(scene, &local.data_dir)?);
     }

@@ -93,6 +93,7 @@ impl<'a> World<'a> {
         if self.time.is_interrupted() {
             return Err(interrupted());
         }
+        self.journal.open()?;
         let undo = match change {
             Change::Object(object) => self.cluster.prepare(object)?,
             _ => self.host.prepare(change)?,

@@ -22,7 +22,7 @@ mod units;
 mod scratch;
 
 pub(crate) use linux::Linux;
-pub(crate) use state::{JournalFile, Lock};
+pub(crate) use state::JournalFile;
 
 #[cfg(test)]
 mod tests {
@@ -33,8 +33,7 @@ mod tests {
     use kubestrap_phases::world::{Content, Event, Overlay, Progress, World};
 
     use super::scratch::Scratch;
-    use super::state::LockError;
-    use super::{JournalFile, Linux, Lock};
+    use super::{JournalFile, Linux};
     use crate::entropy::Real;
     use crate::time::{Interrupt, RealTime};
 
@@ -44,14 +43,13 @@ mod tests {
         fn event(&self, _event: Event<'_>) {}
     }
 
-    /// What a run does to a machine, from the lock to the last line of the journal.
+    /// What a run does to a machine, from the first line of the journal to the last.
     fn run(scratch: &Scratch) -> Result<bool, Problem> {
         let state = scratch.join("state");
-        let _lock = Lock::take(&state)?;
         let (host, cluster, store) = (Linux::new(&state), Overlay::default(), JournalFile::new(&state));
         let (time, entropy, journal) =
             (RealTime::new(&Quiet, Interrupt::default()), Real::default(), Journal::new(&store));
-        journal.begin("init", 1)?;
+        journal.begin("init", 1);
         let world = World::new(&host, &cluster, &time, (&entropy, &Quiet), &journal);
         let changed = world.put_file(&scratch.join("etc/kubernetes/token"), Content::new("s3cret"), 0o600)?;
         journal.end("done")?;
@@ -74,10 +72,19 @@ mod tests {
     #[test]
     fn a_run_beside_another_one_changes_nothing() {
         let scratch = Scratch::new();
-        let _other = Lock::take(&scratch.join("state")).unwrap();
-        let refusal = Lock::take(&scratch.join("state")).unwrap_err();
-        assert!(matches!(refusal, LockError::Held { .. }), "{refusal:?}");
+        let other = JournalFile::new(&scratch.join("state"));
+        other.append("{}", true).unwrap();
         assert_eq!(run(&scratch).unwrap_err().id, "another-run");
         assert!(!scratch.join("etc").exists());
+    }
+
+    #[test]
+    fn a_run_that_changes_nothing_leaves_no_trace() {
+        let scratch = Scratch::new();
+        let store = JournalFile::new(&scratch.join("state"));
+        let journal = Journal::new(&store);
+        journal.begin("init", 1);
+        journal.end("failed").unwrap();
+        assert!(!scratch.join("state").exists());
     }
 }

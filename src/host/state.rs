@@ -10,7 +10,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use kubestrap_phases::plan::{Store, StoreError};
-use kubestrap_phases::problem::Explain;
 use kubestrap_phases::world::HostError;
 
 use super::files;
@@ -19,16 +18,18 @@ use super::files;
 pub(crate) struct JournalFile {
     path: PathBuf,
     open: RefCell<Option<File>>,
+    lock: RefCell<Option<Lock>>,
 }
 
 impl JournalFile {
     /// The journal in a state folder; folder and file are made by the first line.
     pub(crate) fn new(state: &Path) -> Self {
-        Self { path: state.join("journal"), open: RefCell::new(None) }
+        Self { path: state.join("journal"), open: RefCell::default(), lock: RefCell::default() }
     }
 
     /// Removes the state folder with all that is in it: the last act of a reset, after which nothing here is ours.
     pub(crate) fn forget(&self) -> Result<(), StoreError> {
+        self.hold()?;
         self.open.take();
         match fs::remove_dir_all(self.path.parent().unwrap_or(&self.path)) {
             Err(source) if source.kind() != ErrorKind::NotFound => Err(self.failed(source)),
@@ -36,8 +37,17 @@ impl JournalFile {
         }
     }
 
+    /// Takes the lock with the first change and keeps it.
+    fn hold(&self) -> Result<(), StoreError> {
+        let mut lock = self.lock.borrow_mut();
+        if lock.is_none() {
+            *lock = Some(Lock::take(self.path.parent().unwrap_or(&self.path))?);
+        }
+        Ok(())
+    }
+
     fn failed(&self, source: io::Error) -> StoreError {
-        StoreError { path: self.path.display().to_string(), source }
+        StoreError::Failed { path: self.path.display().to_string(), source }
     }
 
     /// Opens for appending, with a new line begun.
@@ -63,6 +73,7 @@ impl Store for JournalFile {
     }
 
     fn append(&self, line: &str, sync: bool) -> Result<(), StoreError> {
+        self.hold()?;
         let mut open = self.open.borrow_mut();
         let mut file = match open.take() {
             Some(file) => file,
@@ -96,90 +107,38 @@ fn make_state_folder(state: &Path) -> io::Result<()> {
 
 /// Held by a run from its first look to its end; the kernel gives it back when the process is gone, however it ended.
 #[derive(Debug)]
-pub(crate) struct Lock {
+struct Lock {
     _file: File,
-}
-
-/// The lock of the state folder could not be taken.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LockError {
-    /// Another run has it.
-    #[error("another run of kubestrap is working on this node, process {holder}")]
-    Held {
-        /// The lock file.
-        path: PathBuf,
-        /// Its process id, as far as it has written it.
-        holder: String,
-    },
-    /// The lock file cannot be made or locked.
-    #[error("cannot lock {path}")]
-    Failed {
-        /// The lock file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
 }
 
 impl Lock {
     /// Takes the lock `<state>/lock`, or says who has it. Does not wait.
-    pub(crate) fn take(state: &Path) -> Result<Self, LockError> {
+    fn take(state: &Path) -> Result<Self, StoreError> {
         let path = state.join("lock");
+        let failed = |source| StoreError::Failed { path: path.display().to_string(), source };
         let open = || -> io::Result<File> {
             make_state_folder(state)?;
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)
         };
         let mut file = match open() {
             Ok(file) => file,
-            Err(source) => return Err(LockError::Failed { path, source }),
+            Err(source) => return Err(failed(source)),
         };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-                return Err(LockError::Held {
-                    path,
+                return Err(StoreError::Held {
+                    path: path.display().to_string(),
                     holder: if holder.is_empty() { "unknown".to_owned() } else { holder },
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(LockError::Failed { path, source }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         let told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         match told {
             Ok(()) => Ok(Self { _file: file }),
-            Err(source) => Err(LockError::Failed { path, source }),
-        }
-    }
-}
-
-impl Explain for LockError {
-    fn id(&self) -> &'static str {
-        match self {
-            Self::Held { .. } => "another-run",
-            Self::Failed { .. } => "state-lock",
-        }
-    }
-
-    fn place(&self) -> Option<String> {
-        let (Self::Held { path, .. } | Self::Failed { path, .. }) = self;
-        Some(path.display().to_string())
-    }
-
-    fn fixes(&self) -> Vec<String> {
-        match self {
-            Self::Held { holder, .. } if holder != "unknown" => {
-                vec![
-                    "wait until it has ended, then run the same command again".to_owned(),
-                    format!("or stop it: kill {holder}"),
-                ]
-            }
-            Self::Held { path, .. } => vec![format!("see who has it: fuser -v {}", path.display())],
-            Self::Failed { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
-                vec!["run the same command as root: sudo kubestrap …".to_owned()]
-            }
-            Self::Failed { path, .. } => {
-                vec![format!("make it possible to write {}, then run the same command again", path.display())]
-            }
+            Err(source) => Err(failed(source)),
         }
     }
 }
@@ -202,9 +161,10 @@ mod tests {
         assert!(!state.exists(), "looking makes nothing");
         journal.append("one", true).unwrap();
         journal.append("two", false).unwrap();
+        drop(journal);
         let again = JournalFile::new(&state);
         again.append("three", true).unwrap();
-        assert_eq!(journal.lines().unwrap(), ["one", "two", "three"]);
+        assert_eq!(again.lines().unwrap(), ["one", "two", "three"]);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode(&state), mode(&state.join("journal"))), (0o700, 0o600));
     }
@@ -228,7 +188,7 @@ mod tests {
         let problem = Problem::from(JournalFile::new(&scratch.join("file")).append("line", true).unwrap_err());
         assert_eq!(
             (problem.id.as_str(), problem.place),
-            ("journal", Some(scratch.join("file/journal").display().to_string()))
+            ("journal", Some(scratch.join("file/lock").display().to_string()))
         );
     }
 
@@ -249,7 +209,7 @@ mod tests {
         let scratch = Scratch::new();
         fs::write(scratch.join("file"), "").unwrap();
         let problem = Problem::from(Lock::take(&scratch.join("file")).unwrap_err());
-        assert_eq!(problem.id, "state-lock");
+        assert_eq!(problem.id, "journal");
         assert!(problem.place.unwrap().ends_with("file/lock"));
     }
 }

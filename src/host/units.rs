@@ -35,7 +35,7 @@ pub(super) fn state(name: &str) -> Result<UnitState, HostError> {
 
 /// Acts on a unit and waits until the init system has done it.
 pub(super) fn act(name: &str, action: UnitAction) -> Result<(), HostError> {
-    if matches!(action, UnitAction::Start | UnitAction::Restart) {
+    if matches!(action, UnitAction::Start | UnitAction::Restart) && unit_files_changed(name) {
         match commands::run(&Command::new(&["systemctl", "daemon-reload"])) {
             Err(error) if is_not_installed(&error) => return act_openrc(name, action),
             other => other.map(|_| ())?,
@@ -45,6 +45,12 @@ pub(super) fn act(name: &str, action: UnitAction) -> Result<(), HostError> {
         Err(error) if is_not_installed(&error) => act_openrc(name, action),
         other => other.map(|_| ()),
     }
+}
+
+/// Whether systemd has to read its files again before it acts; also when it cannot be asked.
+fn unit_files_changed(name: &str) -> bool {
+    let asked = commands::ask(&Command::new(&["systemctl", "show", "-p", "NeedDaemonReload", "--value", name]));
+    asked.map_or(true, |output| output.stdout.trim() != "no")
 }
 
 fn is_not_installed(error: &HostError) -> bool {

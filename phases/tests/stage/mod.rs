@@ -64,13 +64,11 @@ impl Stage {
         let plan = workflow.plan(job, &Selection::default())?;
         let journal = Journal::new(&self.store);
         let world = World::new(&self.machine, &self.machine, &self.time, (&self.entropy, &self.told), &journal);
-        let outcome = journal.begin(workflow.name, NOW.0).and_then(|()| {
-            let outcome = run(&plan, job, &world);
-            let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
-            outcome.and(ended)
-        });
+        journal.begin(workflow.name, NOW.0);
+        let outcome = run(&plan, job, &world);
+        let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
         self.holds_no_secret();
-        outcome
+        outcome.and(ended)
     }
 
     /// Does something in this world, outside a run.
@@ -192,7 +190,7 @@ impl Store for BrittleStore {
         match self.left.get() {
             Some(0) => {
                 let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
-                return Err(StoreError { path: "/var/lib/kubestrap/journal".to_owned(), source });
+                return Err(StoreError::Failed { path: "/var/lib/kubestrap/journal".to_owned(), source });
             }
             left => self.left.set(left.map(|left| left - 1)),
         }
