@@ -94,7 +94,8 @@ impl<'a> Session<'a> {
     pub(crate) fn run<J>(&self, order: &Order<'_, J>) -> Result<Duration, Problem> {
         let started = Instant::now();
         let plan = order.workflow.plan(order.job, order.selection)?;
-        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: order.subject });
+        let subject = self.with_what_stopped(order.workflow.name, order.subject)?;
+        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
         if self.shared.dry_run {
             let overlay = Overlay::over(&self.host, &self.servers);
             let store = Forgetful(&self.journal_file);
@@ -113,6 +114,19 @@ impl<'a> Session<'a> {
         let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
         // A full disk fails both; the first failure says more.
         outcome.and(ended).map(|()| started.elapsed())
+    }
+
+    /// The subject, and where an earlier run of the same command stopped that this one goes on with.
+    fn with_what_stopped(&self, command: &str, subject: &str) -> Result<String, Problem> {
+        let unfinished = Journal::new(&self.journal_file).unfinished()?;
+        Ok(match unfinished.filter(|run| run.head.command == command && !run.phase.is_empty()) {
+            Some(run) => format!(
+                "{subject} · goes on with the run of {} that stopped in {}",
+                Clock(run.head.started).rfc3339(),
+                run.phase
+            ),
+            None => subject.to_owned(),
+        })
     }
 
     /// Removes journal and kept copies: the last act of a reset.
