@@ -76,12 +76,10 @@ impl Phase<Reset> for CleanFiles {
         let layout = &job.node.layout;
         let kubelet = layout.kubelet();
         let mut files: BTreeSet<PathBuf> = inventory.files().map(|(path, _)| path.to_owned()).collect();
-        files.extend(KUBECONFIGS.map(|name| layout.kubeconfig(name)));
-        files.extend(MANIFESTS.map(|name| layout.manifest(name)));
-        for name in CERTIFICATES {
-            files.extend([format!("{name}.crt"), format!("{name}.key")].map(|file| job.certificates_dir.join(file)));
+        // Where the journal knows what is ours, a CA or key that the user has put there is not.
+        if inventory.is_empty() {
+            files.extend(made_by_kubeadm(job));
         }
-        files.extend(["sa.key", "sa.pub"].map(|file| job.certificates_dir.join(file)));
         files.extend(KUBELET_FILES.map(|name| kubelet.join(name)));
         let before: BTreeMap<&Path, &(PathBuf, u32)> =
             inventory.files().filter_map(|(path, owned)| Some((path, owned.before.as_ref()?))).collect();
@@ -112,6 +110,17 @@ impl Phase<Reset> for CleanFiles {
         }
         tell_what_is_left(job, world)
     }
+}
+
+fn made_by_kubeadm(job: &Reset) -> Vec<PathBuf> {
+    let layout = &job.node.layout;
+    let mut files: Vec<PathBuf> = KUBECONFIGS.map(|name| layout.kubeconfig(name)).to_vec();
+    files.extend(MANIFESTS.map(|name| layout.manifest(name)));
+    for name in CERTIFICATES {
+        files.extend([format!("{name}.crt"), format!("{name}.key")].map(|file| job.certificates_dir.join(file)));
+    }
+    files.extend(["sa.key", "sa.pub"].map(|file| job.certificates_dir.join(file)));
+    files
 }
 
 /// Replaces our file by what was there before it, so that there is no moment, and no later run, without either.

@@ -151,6 +151,17 @@ fn reset_run_again_changes_nothing() {
 }
 
 #[test]
+fn reset_leaves_keys_that_the_user_has_put_there() {
+    let stage = Stage::ready(&V1_20, "n1");
+    let path = "/etc/kubernetes/pki/sa.key";
+    stage.machine.put(path, crate::support::FixedEntropy::RSA[0], 0o600);
+    let before = Outcome::of(&stage);
+    run(&stage, &INIT, &init_job(V1_20));
+    run(&stage, &RESET, &stage.reset_job());
+    assert_eq!(Outcome::of(&stage).files, before.files);
+}
+
+#[test]
 fn reset_puts_back_what_init_had_replaced_and_leaves_it_there_from_then_on() {
     let stage = Stage::ready(&V1_20, "n1");
     let path = "/var/lib/kubelet/config.yaml";
