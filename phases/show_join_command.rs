@@ -1,6 +1,7 @@
 //! Phase `show-join-command`: gives the line that makes other machines workers. Reads the administrator's kubeconfig for
 //! address and CA; writes nothing.
 
+use crate::bootstrap_token::usable_token;
 use crate::certs::found::pins;
 use crate::cluster_admins;
 use crate::config::{BootstrapToken, Init};
@@ -30,18 +31,22 @@ impl Phase<Init> for ShowJoinCommand {
         let identity = Identity::Kubeconfig(job.kubeconfig.clone());
         for spec in &job.tokens {
             let secret = ObjectRef::new("v1", "Secret", "kube-system", &format!("bootstrap-token-{}", spec.token.id()));
-            if world.cluster().get(&identity, &secret)?.is_none() {
-                return Err(Problem::new("token-missing", format!("the cluster has no token {}", spec.token.id()))
-                    .at(secret.to_string())
-                    .why("this phase shows the token of its own run, and bootstrap-token is not part of this run")
-                    .fix("kubestrap token create --print-join-command"));
-            }
-            let token = (!job.skip_token_print).then_some(&spec.token);
-            world.tell(Event::Result(&join_command(&cluster, token)?));
+            // Run alone, this phase has a token that nobody has made: it shows one that the cluster has.
+            let token = match world.cluster().get(&identity, &secret)? {
+                Some(_) => spec.token.clone(),
+                None => usable_token(world, &identity)?.ok_or_else(no_token)?,
+            };
+            world.tell(Event::Result(&join_command(&cluster, (!job.skip_token_print).then_some(&token))?));
         }
         world.note("below");
         Ok(())
     }
+}
+
+fn no_token() -> Problem {
+    Problem::new("token-missing", "the cluster has no token to join with")
+        .why("all its bootstrap tokens have expired, or may not be used for both discovery and TLS bootstrap")
+        .fix("kubestrap token create --print-join-command")
 }
 
 /// The whole line, one pin per CA certificate; kubeadm's own form, so that either tool can run it.

@@ -111,9 +111,15 @@ impl<'a> Session<'a> {
         let world = World::new(&self.host, &self.servers, &self.time, (&self.entropy, self.report), &journal);
         journal.begin(order.workflow.name, self.now().0);
         let outcome = run(&plan, order.job, &world);
-        let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
+        let ended = self.end(&journal, if outcome.is_ok() { "done" } else { "failed" });
         // A full disk fails both; the first failure says more.
         outcome.and(ended).map(|()| started.elapsed())
+    }
+
+    /// Ends the journal of a run; one that says nothing worth keeping is removed, so that a refused run leaves no trace.
+    fn end(&self, journal: &Journal<'_>, outcome: &str) -> Result<(), Problem> {
+        journal.end(outcome)?;
+        if journal.has_nothing_to_undo()? && !self.journal_file.lines()?.is_empty() { self.forget() } else { Ok(()) }
     }
 
     /// The subject, and where an earlier run of the same command stopped that this one goes on with.

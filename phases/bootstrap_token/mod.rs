@@ -10,7 +10,7 @@ mod token;
 
 pub use cluster_info::put_cluster_info;
 pub use rbac::allow_bootstrap;
-pub use token::{put_token, token_secret};
+pub use token::{put_token, token_secret, usable_token};
 
 use crate::cluster_admins::{self, administrator};
 use crate::config::Init;

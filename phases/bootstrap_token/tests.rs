@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::BootstrapToken;
+use crate::config::{BootstrapToken, TokenSpec};
 use crate::discovery::jws;
 use crate::support::Bench;
 use crate::support::jobs::{V1_20, V1_36, default_init};
@@ -146,4 +146,35 @@ fn kubeconfigs_that_do_not_say_where_the_cluster_is_are_refused() {
         assert!(problem.why.contains(why), "{why}: {}", problem.why);
         assert_eq!(problem.place.as_deref(), Some(PATH), "{why}");
     }
+}
+
+#[test]
+fn the_token_to_show_is_the_one_that_is_valid_longest_and_may_be_used_for_both() {
+    use crate::support::NOW;
+    let mut job = default_init(V1_20);
+    let spec = job.tokens[0].clone();
+    let token = |text: &str, expires: i64, usages: &[&str]| {
+        let usages = usages.iter().map(|&usage| usage.to_owned()).collect();
+        TokenSpec {
+            token: BootstrapToken::parse(text).unwrap(),
+            expires: Some(NOW.0 + expires),
+            usages,
+            ..spec.clone()
+        }
+    };
+    let both = ["signing", "authentication"];
+    job.tokens = vec![
+        token("aaaaaa.0123456789abcdef", 60, &both),
+        token("bbbbbb.0123456789abcdef", 3600, &both),
+        token("cccccc.0123456789abcdef", 7200, &["authentication"]),
+        token("dddddd.0123456789abcdef", -60, &both),
+    ];
+    let bench = bench_with(ADMIN_CONF);
+    let identity = crate::world::Identity::Kubeconfig(PATH.into());
+    let shown = bench.within(|world| {
+        assert_eq!(usable_token(world, &identity).unwrap(), None, "there is none yet");
+        job.tokens.iter().for_each(|spec| assert!(put_token(spec, world, &identity).unwrap()));
+        usable_token(world, &identity).unwrap()
+    });
+    assert_eq!(shown.map(|token| token.id().as_str().to_owned()).as_deref(), Some("bbbbbb"));
 }

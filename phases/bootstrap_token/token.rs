@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-use crate::config::TokenSpec;
+use crate::config::{BootstrapToken, TokenSpec};
 use crate::objects;
 use crate::problem::Problem;
-use crate::world::{Clock, Identity, World};
+use crate::world::{Clock, Identity, ObjectRef, World};
 
 /// Creates or updates a token. Says whether anything was changed.
 ///
@@ -16,6 +18,25 @@ use crate::world::{Clock, Identity, World};
 /// When the API server cannot be asked or refuses.
 pub fn put_token(spec: &TokenSpec, world: &World<'_>, identity: &Identity) -> Result<bool, Problem> {
     objects::put(world, identity, &token_secret(spec))
+}
+
+/// A token of the cluster that machines can join with now: the one that is valid longest.
+///
+/// # Errors
+/// When the API server cannot be asked or refuses.
+pub fn usable_token(world: &World<'_>, identity: &Identity) -> Result<Option<BootstrapToken>, Problem> {
+    let secrets = ObjectRef::new("v1", "Secret", "kube-system", "");
+    let found = world.cluster().list(identity, &secrets, "fieldSelector=type%3Dbootstrap.kubernetes.io/token")?;
+    let now = world.time().now();
+    let usable = found.iter().filter_map(|secret| {
+        let text = |key: &str| String::from_utf8(STANDARD.decode(secret["data"][key].as_str()?).ok()?).ok();
+        let may = |usage: &str| text(&format!("usage-bootstrap-{usage}")).as_deref() == Some("true");
+        // Without an end it is valid for ever.
+        let until = text("expiration").map_or(Some(Clock(i64::MAX)), |moment| Clock::parse_rfc3339(&moment))?;
+        let token = BootstrapToken::parse(&format!("{}.{}", text("token-id")?, text("token-secret")?)).ok()?;
+        (may("signing") && may("authentication") && until > now).then_some((until, token))
+    });
+    Ok(usable.max_by_key(|(until, _)| *until).map(|(_, token)| token))
 }
 
 /// The Secret of a token.

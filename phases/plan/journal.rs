@@ -189,6 +189,15 @@ impl<'a> Journal<'a> {
         Ok(Inventory::fold(&self.values()?))
     }
 
+    /// Whether no change in it left anything that would have to be taken back, such as when images could not be pulled.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn has_nothing_to_undo(&self) -> Result<bool, Problem> {
+        let lines = self.values()?;
+        Ok(lines.iter().filter_map(|line| line.get("undo")).all(|undo| undo["kind"] == "nothing"))
+    }
+
     /// The newest run, when its end is missing or was a failure.
     ///
     /// # Errors
