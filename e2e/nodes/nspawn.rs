@@ -74,8 +74,11 @@ fn connect(record: &Record, node: &Node) -> Result<(), Failure> {
     let link = node.link(record);
     here("ip", &["link", "add", &link, "type", "veth", "peer", "name", "eth0", "netns", &namespace])?;
     here("ip", &["link", "set", &link, "master", &record.prefix(), "up"])?;
+    // An address that is used again keeps its hardware address, or its neighbours would send to the node before it.
+    let [a, b, c, d] = node.address.octets();
     let mut lines = format!(
-        "link set lo up\naddr add {}/24 dev eth0\nlink set eth0 up\nroute add default via {}\n\
+        "link set eth0 address 02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}\nlink set lo up\n\
+         addr add {}/24 dev eth0\nlink set eth0 up\nroute add default via {}\n\
          route add unreachable 169.254.0.0/16\n",
         node.address,
         record.address(1)
