@@ -88,6 +88,9 @@ fn up() -> Result<(), Failure> {
 fn make_cluster(run: &Run, tool: Tool) -> Result<Cluster, Failure> {
     let cluster = Cluster::start(run, tool, "cp-1", &["worker-1", "worker-2"])?;
     say("nodes are Ready; the kubelet reports static Pods as Ready about a minute after their start");
+    for component in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
+        cluster.wait_pods_ready("kube-system", &format!("component={component}"))?;
+    }
     cluster.wait_pods_ready("kube-system", "")?;
     Ok(cluster)
 }

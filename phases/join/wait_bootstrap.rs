@@ -16,7 +16,7 @@ use crate::world::{Clock, Identity, ObjectRef, Probe, Wait, World};
 /// The phase.
 pub struct KubeletWaitBootstrap;
 
-const LOOKS_PER_SIGHT: u32 = 10;
+const LOOKS_PER_SIGHT: u32 = 20;
 
 impl Phase<JoinWorker> for KubeletWaitBootstrap {
     fn name(&self) -> &'static str {
@@ -41,7 +41,7 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
         let wait = Wait {
             what: "the kubelet to register its Node",
             within: job.discovery.tls_bootstrap_timeout,
-            every: Duration::from_millis(100),
+            every: Duration::from_millis(50),
         };
         let mut looks = 0;
         let outcome = world.time().wait(&wait, &mut || {
