@@ -43,13 +43,6 @@ pub fn render_with_certificate(
     yaml::write(&config)
 }
 
-/// A kubeconfig for somebody with a token, as kubelets use for their TLS bootstrap. The context is called
-/// `<user>@kubernetes` whatever the cluster's name is, as kubeadm leaves it.
-pub fn render_with_token(server: &str, ca_pem: &str, cluster_name: &str, user: &str, token: &str) -> String {
-    let target = Target { cluster_name, server: server.to_owned(), ca_pem };
-    yaml::write(&config(&target, user, &format!("{user}@kubernetes"), &json!({ "token": token })))
-}
-
 /// The kubeconfig that a kubelet makes for itself: its certificate and key lie in one file, which it renews.
 pub fn render_for_kubelet(server: &str, ca_pem: &str, certificate_file: &Path, release: &Release) -> String {
     let mut config = json!({
