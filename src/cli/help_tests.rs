@@ -114,7 +114,7 @@ fn wrong_usage_ends_with_one_and_help_with_zero() {
         ("remove n1 n2", 1),
         ("token", 1),
         ("token list-all", 1),
-        ("-o yaml version", 1),
+        ("-o toml version", 1),
         ("--help", 0),
         ("--version", 0),
         ("init --help", 0),

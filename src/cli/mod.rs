@@ -12,8 +12,9 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 use kubestrap_phases::problem::Problem;
+use serde_json::json;
 
-use crate::report::{Report, result};
+use crate::report::Report;
 pub(crate) use shared::Shared;
 
 /// Reads the command line, does what it says, and tells how it ended.
@@ -67,7 +68,8 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("remove", matches)) => remove::run(matches, shared, report),
         Some(("token", matches)) => token::run(matches, shared, report),
         _ => {
-            result(&format!("kubestrap {}", env!("CARGO_PKG_VERSION")));
+            let version = env!("CARGO_PKG_VERSION");
+            report.answer(&format!("kubestrap {version}"), &json!({ "clientVersion": { "gitVersion": version } }));
             Ok(())
         }
     }

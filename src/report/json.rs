@@ -1,4 +1,4 @@
-//! One JSON object per event and line, on standard output; names are stable.
+//! One JSON object per event and line, or one YAML document per event, on standard output; names are stable.
 
 use std::cell::RefCell;
 use std::io::Write as _;
@@ -6,16 +6,35 @@ use std::time::Instant;
 
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::Event;
+use kubestrap_phases::yaml;
 use serde_json::{Value, json};
 
 pub(super) struct Json {
+    form: Form,
     started: Instant,
     phase_started: RefCell<Instant>,
 }
 
+/// How values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// JSON, an event per line.
+    Lines,
+    /// YAML, an event per document.
+    Documents,
+}
+
 impl Json {
-    pub(super) fn new() -> Self {
-        Self { started: Instant::now(), phase_started: RefCell::new(Instant::now()) }
+    pub(super) fn new(form: Form) -> Self {
+        Self { form, started: Instant::now(), phase_started: RefCell::new(Instant::now()) }
+    }
+
+    /// A whole answer, which stands alone: indented, without a time.
+    pub(super) fn answer(&self, value: &Value) {
+        super::result(&match self.form {
+            Form::Lines => format!("{value:#}"),
+            Form::Documents => yaml::write(value),
+        });
     }
 
     pub(super) fn event(&self, event: Event<'_>) {
@@ -49,7 +68,11 @@ impl Json {
 
     fn line(&self, mut value: Value) {
         value["at"] = json!(rounded(self.started.elapsed().as_secs_f64()));
-        let _ = writeln!(std::io::stdout(), "{value}");
+        let text = match self.form {
+            Form::Lines => format!("{value}\n"),
+            Form::Documents => format!("---\n{}", yaml::write(&value)),
+        };
+        let _ = std::io::stdout().write_all(text.as_bytes());
     }
 }
 

@@ -1,4 +1,4 @@
-//! How the program speaks: living lines on a terminal, plain lines in a pipe, JSON events on request.
+//! How the program speaks: living lines on a terminal, plain lines in a pipe, JSON or YAML on request.
 //!
 //! Results go to standard output, everything else to standard error. A closed terminal or a full pipe never ends a run:
 //! what cannot be written is dropped.
@@ -14,14 +14,17 @@ use std::io::{IsTerminal as _, Write as _};
 
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{Event, Progress};
+use serde_json::Value;
 
 /// Form of what is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Output {
     /// Living lines on a terminal, plain lines elsewhere.
     Text,
-    /// One JSON object per line.
+    /// Answers as one JSON document; what happens as one JSON object per line.
     Json,
+    /// The same as YAML documents.
+    Yaml,
 }
 
 /// One of the ways to speak.
@@ -41,7 +44,8 @@ impl Report {
     /// Chooses by what was asked for and by where standard error goes.
     pub(crate) fn new(output: Output, plain: bool) -> Self {
         let way = match output {
-            Output::Json => Way::Json(json::Json::new()),
+            Output::Json => Way::Json(json::Json::new(json::Form::Lines)),
+            Output::Yaml => Way::Json(json::Json::new(json::Form::Documents)),
             Output::Text if plain || !std::io::stderr().is_terminal() => Way::Plain(plain::Plain::new()),
             Output::Text => Way::Bars(bars::Bars::new()),
         };
@@ -60,6 +64,14 @@ impl Report {
                 plain.pause();
                 say(&problem::text(problem, problem::Paint::None));
             }
+        }
+    }
+
+    /// Gives the answer of a command that only looks: as text for people, or as a value for programs.
+    pub(crate) fn answer(&self, text: &str, value: &Value) {
+        match &self.way {
+            Way::Json(json) => json.answer(value),
+            Way::Bars(_) | Way::Plain(_) => result(text),
         }
     }
 
