@@ -15,6 +15,7 @@ mod leave;
 mod mixed;
 mod phases_alone;
 mod reset;
+mod side_by_side;
 mod speed;
 mod terminal;
 mod workload;
