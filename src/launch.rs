@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use kubestrap_phases::config::{Init, Layout};
 use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::world::{Change, Clock, Cluster, Entropy, Etcd, Event, Host, Overlay, Progress as _, Time, World};
+use kubestrap_phases::world::{
+    Change, Clock, Cluster, Entropy, Etcd, Event, Host, Overlay, Progress as _, Time, World,
+};
 
 use crate::cli::Shared;
 use crate::cluster::{ApiServers, EtcdServers};
@@ -102,7 +104,8 @@ impl<'a> Session<'a> {
             let overlay = Overlay::over(&self.host, &self.servers).with_etcd(&self.etcd);
             let store = Forgetful(&self.journal_file);
             let journal = Journal::new(&store);
-            let world = World::new(&overlay, (&overlay, &overlay), &self.dry_time, (&self.entropy, self.report), &journal);
+            let world =
+                World::new(&overlay, (&overlay, &overlay), &self.dry_time, (&self.entropy, self.report), &journal);
             run(&plan, order.job, &world)?;
             if self.shared.output == Output::Text {
                 show_changes(&overlay);

@@ -37,13 +37,7 @@ impl EtcdServers {
     }
 
     /// Asks one endpoint.
-    fn ask<Q, A>(
-        &self,
-        tls: &ClientTlsConfig,
-        endpoint: &str,
-        call: &Call,
-        question: Q,
-    ) -> Result<A, EtcdError>
+    fn ask<Q, A>(&self, tls: &ClientTlsConfig, endpoint: &str, call: &Call, question: Q) -> Result<A, EtcdError>
     where
         Q: Message + Send + Sync + 'static,
         A: Message + Default + Send + Sync + 'static,
@@ -53,9 +47,8 @@ impl EtcdServers {
         self.runtime.block_on(async {
             let connected = tokio::time::timeout(CONNECT_LIMIT, connect(tls.clone(), endpoint)).await;
             let silence = |limit: Duration| unreachable(format!("no answer within {} s", limit.as_secs()));
-            let channel = connected
-                .map_err(|_| silence(CONNECT_LIMIT))?
-                .map_err(|error| unreachable(innermost(&error)))?;
+            let channel =
+                connected.map_err(|_| silence(CONNECT_LIMIT))?.map_err(|error| unreachable(innermost(&error)))?;
             let answer = tokio::time::timeout(call.limit, ask(channel, call.method, question)).await;
             answer.map_err(|_| silence(call.limit))?.map_err(|status| {
                 if std::error::Error::source(&*status).is_some() {
