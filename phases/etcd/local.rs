@@ -2,6 +2,8 @@
 //!
 //! Decides flags, volumes and probes from the job; makes the data folder (0700) and writes `manifests/etcd.yaml`.
 
+use serde_json::Value;
+
 use crate::config::{Etcd, HostPathMount, HostPort, LocalEtcd, OnControlPlane};
 use crate::control_plane::pod::{self, ProbeTarget, StaticPod};
 use crate::plan::{Artifact, Phase, Verdict};
@@ -137,6 +139,13 @@ fn flags(pod: &mut StaticPod<'_>, job: &dyn OnControlPlane, etcd: &LocalEtcd, me
     for (flag, value) in release.etcd_flags(tag) {
         pod.flag(flag, *value);
     }
+}
+
+/// The value of a flag in a manifest of etcd.
+pub(crate) fn flag_of(pod: &Value, name: &str) -> Option<String> {
+    let words = pod.pointer("/spec/containers/0/command")?.as_array()?.iter().filter_map(Value::as_str);
+    let mut values = words.filter_map(|word| word.strip_prefix("--")?.split_once('='));
+    values.find(|(flag, _)| *flag == name).map(|(_, value)| value.to_owned())
 }
 
 /// URL under which clients on other nodes reach this node's member.

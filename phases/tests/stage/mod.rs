@@ -63,7 +63,13 @@ impl Stage {
     pub(crate) fn run<J>(&self, workflow: &'static Workflow<J>, job: &J) -> Result<(), Problem> {
         let plan = workflow.plan(job, &Selection::default())?;
         let journal = Journal::new(&self.store);
-        let world = World::new(&self.machine, &self.machine, &self.time, (&self.entropy, &self.told), &journal);
+        let world = World::new(
+            &self.machine,
+            (&self.machine, &self.machine),
+            &self.time,
+            (&self.entropy, &self.told),
+            &journal,
+        );
         journal.begin(workflow.name, NOW.0);
         let outcome = run(&plan, job, &world);
         let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
@@ -74,7 +80,13 @@ impl Stage {
     /// Does something in this world, outside a run.
     pub(crate) fn within<R>(&self, work: impl FnOnce(&World<'_>) -> R) -> R {
         let journal = Journal::new(&self.store);
-        work(&World::new(&self.machine, &self.machine, &self.time, (&self.entropy, &self.told), &journal))
+        work(&World::new(
+            &self.machine,
+            (&self.machine, &self.machine),
+            &self.time,
+            (&self.entropy, &self.told),
+            &journal,
+        ))
     }
 
     /// The job of `reset` on this machine, as the program finds it out.

@@ -21,6 +21,8 @@ pub(crate) struct Outcome {
     pub(crate) files: BTreeMap<String, String>,
     /// All objects of the cluster.
     pub(crate) objects: Vec<String>,
+    /// Who is a member of etcd.
+    etcd: Vec<String>,
     kubelet: String,
 }
 
@@ -38,6 +40,7 @@ impl Outcome {
         Self {
             files: files.collect(),
             objects: objects.into_iter().map(|object| without_signatures(object, ca.as_deref())).collect(),
+            etcd: stage.machine.overlay.etcd_members().iter().map(|member| format!("{member:?}")).collect(),
             kubelet: stage.machine.overlay.unit("kubelet.service").unwrap().active,
         }
     }
