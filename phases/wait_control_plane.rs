@@ -51,7 +51,7 @@ impl Phase<Init> for WaitControlPlane {
                 Err(error) => error.reason(),
             };
             if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
-                sight = diagnosis::control_plane(&job.node, &components, world)?;
+                sight = diagnosis::control_plane(&job.node, &components, &answer, world)?;
                 if let Some(problem) = sight.certain.take() {
                     return Err(problem);
                 }
