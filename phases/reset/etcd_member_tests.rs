@@ -18,7 +18,8 @@ const OTHERS: [(&str, &str); 2] = [("n2", "10.77.0.12"), ("n3", "10.77.0.13")];
 fn control_plane(others: usize) -> Stage {
     let mut stage = initialised(V1_20);
     for (name, address) in &OTHERS[..others] {
-        stage.machine.overlay = std::mem::take(&mut stage.machine.overlay).with_object(etcd_pod(name, address)).with_member(name, address);
+        stage.machine.overlay =
+            std::mem::take(&mut stage.machine.overlay).with_object(etcd_pod(name, address)).with_member(name, address);
     }
     stage
 }
