@@ -10,8 +10,10 @@ mod findings;
 mod flags;
 mod job;
 mod layout;
+mod print;
 mod resolve;
 mod types;
+mod validate;
 pub mod wire;
 
 pub use duration::{format_duration, parse_duration};
@@ -21,11 +23,14 @@ pub use job::{
     TokenSpec,
 };
 pub use layout::Layout;
+pub use print::{ComponentConfig, DefaultsOf, default_documents};
 pub use resolve::{
-    JoinRequest, cluster_from_config_maps, resolve_init, resolve_join, resolve_remove, resolve_reset, resolve_token,
+    JoinRequest, cluster_from_config_maps, read_config_file, resolve_init, resolve_join, resolve_remove, resolve_reset,
+    resolve_token,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
-pub use wire::{encode_cluster_config, encode_cluster_status};
+pub use validate::{Allowed, Validated, validate};
+pub use wire::{MigrateOrder, Migrated, documents_text, encode_cluster_config, encode_cluster_status, migrate, schema};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
