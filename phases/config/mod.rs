@@ -158,6 +158,8 @@ pub struct LocalEtcd {
 pub struct ExternalEtcd {
     /// URLs.
     pub endpoints: Vec<String>,
+    /// URLs that answer HTTP beside gRPC, for `/version`; kubeadm knows them from 1.35 on. The endpoints by default.
+    pub http_endpoints: Vec<String>,
     /// CA certificate; empty when there is none.
     pub ca_file: PathBuf,
     /// Client certificate; empty when there is none.

@@ -63,7 +63,10 @@ pub fn validate(text: &str, file: &str, allowed: Allowed) -> Result<Validated, P
             check_upgrade(draft, &mut findings);
         }
         let said = draft.text(Setting::KubernetesVersion).and(release.as_ref());
-        if !allowed.deprecated && !part.is_experimental() && said.is_some_and(|release| version.api < release.config_api()) {
+        if !allowed.deprecated
+            && !part.is_experimental()
+            && said.is_some_and(|release| version.api < release.config_api())
+        {
             warnings.deprecated(version.api, place, file, said.map_or("", Release::config_api));
         }
         warnings.validity(draft);

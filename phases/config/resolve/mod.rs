@@ -157,4 +157,4 @@ fn ignored_in(draft: &Draft, key: Setting, flags: &[String], findings: &mut Find
 
 #[cfg(test)]
 #[path = "resolve_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -149,7 +149,7 @@ fn say(cluster: &ClusterConfig) -> Draft {
             say(Setting::EtcdExternal, json!(true));
             say(Setting::EtcdEndpoints, json!(external.endpoints));
             if cluster.release.minor() >= 35 {
-                say(Setting::EtcdHttpEndpoints, json!(external.endpoints));
+                say(Setting::EtcdHttpEndpoints, json!(external.http_endpoints));
             }
             for (key, file) in [
                 (Setting::EtcdCaFile, &external.ca_file),

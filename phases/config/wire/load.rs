@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::table::{Kind, Version};
-use super::{EXPERIMENTAL, VERSIONS};
 use super::check::Checker;
 use super::source::Source;
+use super::table::{Kind, Version};
+use super::{EXPERIMENTAL, VERSIONS};
 use crate::config::draft::Draft;
 use crate::config::findings::Findings;
 use crate::nearest;
@@ -194,7 +194,10 @@ fn unknown_api(api: &str, kind: &str, source: Source<'_>) -> Problem {
     if api == EXPERIMENTAL.api {
         return Problem::new("config-experimental-version", format!("{api} is not finished"))
             .at(source.place())
-            .why(format!("it is a placeholder in kubeadm 1.37 that no command can use; {} is its content", VERSIONS[2].api))
+            .why(format!(
+                "it is a placeholder in kubeadm 1.37 that no command can use; {} is its content",
+                VERSIONS[2].api
+            ))
             .fix(format!("write apiVersion: {} in {file}", VERSIONS[2].api));
     }
     for component in [KUBELET, KUBE_PROXY] {

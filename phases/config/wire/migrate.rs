@@ -9,10 +9,10 @@ use super::encode::encode_said;
 use super::load::{Part, load_all};
 use super::table::{Kind, Shape, Version};
 use super::{VERSIONS, about};
+use crate::config::Release;
 use crate::config::draft::{Draft, Said, Setting};
 use crate::config::duration::parse_duration;
 use crate::config::findings::Findings;
-use crate::config::Release;
 use crate::problem::Problem;
 
 /// What to migrate.
@@ -178,8 +178,11 @@ fn look_for_losses(
 fn cannot_say(key: Setting, said: &Said, (target, kind): (&Version, &Kind), file: &str) -> Problem {
     let path = said.origin.path().unwrap_or_default();
     let able = VERSIONS.iter().rev().find(|version| version.kind(kind.name).is_some_and(|k| k.row_of(key).is_some()));
-    let mut loss = Problem::new("config-cannot-say", format!("{path} cannot be said in {}", target.api))
-        .why(format!("its {} has no field for it: {}", kind.name, about::setting(key)));
+    let mut loss = Problem::new("config-cannot-say", format!("{path} cannot be said in {}", target.api)).why(format!(
+        "its {} has no field for it: {}",
+        kind.name,
+        about::setting(key)
+    ));
     if let Some((_, version)) = able.and_then(|version| version.api.split_once('/')) {
         loss = loss.fix(format!("--to {version}"));
     }
@@ -215,9 +218,8 @@ fn says_nothing(key: Setting, said: &Said, draft: &Draft) -> bool {
         _ => json!(false),
     };
     match &said.value {
-        Value::String(text) if minutes > 0 => {
-            parse_duration(text).is_ok_and(|duration| duration.as_secs() == minutes * 60 && duration.subsec_nanos() == 0)
-        }
+        Value::String(text) if minutes > 0 => parse_duration(text)
+            .is_ok_and(|duration| duration.as_secs() == minutes * 60 && duration.subsec_nanos() == 0),
         Value::String(text) => text.is_empty() || said.value == default,
         Value::Array(items) => items.is_empty() || said.value == default,
         value => *value == default,
@@ -231,12 +233,8 @@ fn repeated(args: &Value) -> Option<&str> {
 }
 
 fn holds_secrets(draft: &Draft) -> bool {
-    let secret = [
-        Setting::CertificateKey,
-        Setting::JoinCertificateKey,
-        Setting::DiscoveryToken,
-        Setting::TlsBootstrapToken,
-    ];
+    let secret =
+        [Setting::CertificateKey, Setting::JoinCertificateKey, Setting::DiscoveryToken, Setting::TlsBootstrapToken];
     let tokens = draft.get(Setting::BootstrapTokens).and_then(|said| said.value.as_array());
     secret.iter().any(|key| draft.text(*key).is_some())
         || tokens.is_some_and(|tokens| tokens.iter().any(|token| token["token"].is_string()))

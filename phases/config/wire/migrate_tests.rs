@@ -7,29 +7,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::config::documents_text;
+use crate::config::wire::samples::{FULL, KUBEADM};
 use crate::yaml;
-
-/// Files that together have every field of their version, and hardly a value that is a default.
-pub(in crate::config) const FULL: [(&str, &str); 6] = [
-    ("v1beta2", include_str!("../../../testdata/config/full/v1beta2.yaml")),
-    ("v1beta2", include_str!("../../../testdata/config/full/v1beta2-other.yaml")),
-    ("v1beta3", include_str!("../../../testdata/config/full/v1beta3.yaml")),
-    ("v1beta3", include_str!("../../../testdata/config/full/v1beta3-other.yaml")),
-    ("v1beta4", include_str!("../../../testdata/config/full/v1beta4.yaml")),
-    ("v1beta4", include_str!("../../../testdata/config/full/v1beta4-other.yaml")),
-];
-
-/// What real kubeadms were given or have printed.
-pub(in crate::config) const KUBEADM: [(&str, &str); 8] = [
-    ("v1beta2", include_str!("../../../testdata/kubeadm/v1.20.2/custom/input.yaml")),
-    ("v1beta2", include_str!("../../../testdata/kubeadm/v1.20.2/print/init-defaults-with-components.yaml")),
-    ("v1beta2", include_str!("../../../testdata/kubeadm/v1.20.2/print/join-defaults.yaml")),
-    ("v1beta4", include_str!("../../../testdata/kubeadm/v1.36.2/custom/input.yaml")),
-    ("v1beta4", include_str!("../../../testdata/kubeadm/v1.36.2/print/init-defaults-with-components.yaml")),
-    ("v1beta4", include_str!("../../../testdata/kubeadm/v1.36.2/print/join-defaults.yaml")),
-    ("v1beta4", include_str!("../../../testdata/kubeadm/v1.36.2/print/reset-defaults.yaml")),
-    ("v1beta4", include_str!("../../../testdata/kubeadm/v1.36.2/print/upgrade-defaults.yaml")),
-];
 
 fn migrated(text: &str, to: &str) -> Result<Migrated, Problem> {
     migrate(&MigrateOrder { text, file: "a.yaml", to: Some(to), experimental: false })
@@ -43,8 +22,9 @@ fn said(text: &str, left_out: &[String]) -> BTreeSet<String> {
         let kind = document["kind"].as_str().expect("a kind").to_owned();
         leaves(&document, &kind, &mut found);
     }
-    let is_left_out =
-        |leaf: &String| left_out.iter().any(|path| leaf.split_once('.').is_some_and(|(_, leaf)| leaf.starts_with(path)));
+    let is_left_out = |leaf: &String| {
+        left_out.iter().any(|path| leaf.split_once('.').is_some_and(|(_, leaf)| leaf.starts_with(path)))
+    };
     found.into_iter().filter(|leaf| !is_left_out(leaf)).collect()
 }
 
@@ -166,7 +146,8 @@ fn the_version_is_that_of_the_release_that_the_file_names() {
         ("release/stable-1.20", "v1beta2"),
         ("stable-1", "v1beta4"),
     ] {
-        let text = format!("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nkubernetesVersion: {version}");
+        let text =
+            format!("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nkubernetesVersion: {version}");
         let order = MigrateOrder { text: &text, file: "a.yaml", to: None, experimental: false };
         assert_eq!(migrate(&order).expect(version).api, format!("kubeadm.k8s.io/{expected}"), "{version}");
     }
@@ -177,7 +158,8 @@ fn the_version_is_that_of_the_release_that_the_file_names() {
 
 #[test]
 fn the_patience_with_the_control_plane_changes_its_document() {
-    let text = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\napiServer: {timeoutForControlPlane: 7m0s}\n";
+    let text =
+        "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\napiServer: {timeoutForControlPlane: 7m0s}\n";
     let written = documents_text(&migrated(text, "v1beta4").expect("a migration").documents);
     assert_eq!(
         written,

@@ -31,5 +31,8 @@ pub(crate) static VERSIONS: [Version; 3] = [v1beta2::VERSION, v1beta3::VERSION, 
 static EXPERIMENTAL: Version = Version { api: "kubeadm.k8s.io/v1", kinds: v1beta4::VERSION.kinds };
 
 #[cfg(test)]
+pub(crate) mod samples;
+
+#[cfg(test)]
 #[path = "wire_tests.rs"]
 mod tests;

@@ -13,7 +13,8 @@ use crate::nearest;
 use crate::problem::Problem;
 
 /// Go's durations.
-const DURATION: &str = r"^\+?(0|([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)$";
+const DURATION: &str =
+    r"^\+?(0|([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)$";
 
 /// The schema of all versions of one kind, or of all kinds.
 ///
@@ -46,9 +47,9 @@ pub fn schema(only: Option<&str>) -> Result<Value, Problem> {
             "then": {"$ref": format!("#/$defs/{}", name(api, kind))},
         })
     });
-    let pairs = choices.iter().map(|(api, kinds)| {
-        json!({"properties": {"apiVersion": {"const": api}, "kind": {"enum": kinds}}})
-    });
+    let pairs = choices
+        .iter()
+        .map(|(api, kinds)| json!({"properties": {"apiVersion": {"const": api}, "kind": {"enum": kinds}}}));
     Ok(json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": only.map_or_else(|| "kubeadm configuration".to_owned(), |kind| format!("kubeadm configuration: {kind}")),

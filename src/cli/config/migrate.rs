@@ -28,7 +28,10 @@ pub(super) fn command() -> Command {
         .about("Write a configuration file in another version of the format")
         .after_long_help(AFTER)
         .arg(file("old-config", "File to read").required(true))
-        .arg(file("new-config", "File to write; readable by its owner only where it holds a token or key; default: standard output"))
+        .arg(file(
+            "new-config",
+            "File to write; readable by its owner only where it holds a token or key; default: standard output",
+        ))
         .arg(
             value("to", "VERSION", "Version to write")
                 .value_parser(PossibleValuesParser::new(["v1beta2", "v1beta3", "v1beta4"])),

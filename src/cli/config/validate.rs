@@ -35,11 +35,14 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     if shared.output == Output::Text {
         validated.warnings.iter().for_each(|warning| report.event(Event::Warning(warning)));
     }
-    report.answer("ok", &json!({
-        "valid": true,
-        "kinds": validated.kinds,
-        "warnings": validated.warnings.iter().map(told).collect::<Vec<_>>(),
-    }));
+    report.answer(
+        "ok",
+        &json!({
+            "valid": true,
+            "kinds": validated.kinds,
+            "warnings": validated.warnings.iter().map(told).collect::<Vec<_>>(),
+        }),
+    );
     Ok(())
 }
 
