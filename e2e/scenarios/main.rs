@@ -3,6 +3,7 @@
 //! `cargo test -p kubestrap-e2e -- --ignored --test-threads=1 NAME`.
 
 mod certificates;
+mod config;
 mod control_plane_reset;
 mod crash;
 mod events;

@@ -122,6 +122,7 @@ fn an_ipv6_node_uses_ipv6_loopback_and_brackets() {
 fn an_external_etcd_brings_its_own_files_and_folders() {
     let mut job = default_init(V1_20);
     job.cluster.etcd = Etcd::External(ExternalEtcd {
+        http_endpoints: Vec::new(),
         endpoints: vec!["https://e1:2379".to_owned(), "https://e2:2379".to_owned()],
         ca_file: PathBuf::from("/etc/etcd/ca.crt"),
         cert_file: PathBuf::from("/etc/etcd/client/tls.crt"),
