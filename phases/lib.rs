@@ -20,6 +20,7 @@ pub mod kubeconfig;
 pub mod kubelet;
 pub mod mark_control_plane;
 pub mod objects;
+pub mod patches;
 pub mod plan;
 pub mod preflight;
 pub mod problem;

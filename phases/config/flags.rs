@@ -33,6 +33,8 @@ pub struct InitFlags {
     pub kubernetes_version: Option<String>,
     /// `--node-name`.
     pub node_name: Option<String>,
+    /// `--patches`.
+    pub patches: Option<String>,
     /// `--pod-network-cidr`.
     pub pod_network_cidr: Option<String>,
     /// `--service-cidr`.
@@ -70,6 +72,8 @@ pub struct JoinFlags {
     pub discovery_token_unsafe_skip_ca_verification: bool,
     /// `--cri-socket`.
     pub cri_socket: Option<String>,
+    /// `--patches`.
+    pub patches: Option<String>,
     /// `--node-name`.
     pub node_name: Option<String>,
     /// `--ignore-preflight-errors`.

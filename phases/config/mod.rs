@@ -6,7 +6,7 @@
 mod component;
 pub mod draft;
 mod duration;
-mod findings;
+pub(crate) mod findings;
 mod flags;
 mod job;
 mod layout;
@@ -14,6 +14,7 @@ mod resolve;
 mod types;
 pub mod wire;
 
+pub(crate) use component::clashes;
 pub use duration::{format_duration, parse_duration};
 pub use flags::{InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenFlags};
 pub use job::{
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::patches::Patches;
 use crate::world::KeyAlgorithm;
 
 /// What the cluster as a whole is; kept in the ConfigMap `kubeadm-config`.
@@ -217,6 +219,8 @@ pub struct NodeConfig {
     pub image_pull_policy: String,
     /// Folders with the host's CA certificates that static Pods mount besides /etc/ssl/certs.
     pub ca_folders: Vec<PathBuf>,
+    /// What the user changes in manifests and the like.
+    pub patches: Patches,
     /// Proxy variables handed on to static Pods.
     pub proxies: Vec<(String, String)>,
     /// Every path on the node.

@@ -7,7 +7,7 @@ use kubestrap_phases::workflows::JOIN;
 use kubestrap_phases::{discovery, join};
 
 use super::phases::{selection, with_phases};
-use super::shared::{Shared, list, switch, text, texts, value};
+use super::shared::{self, Shared, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
@@ -37,6 +37,7 @@ fn flags(command: Command) -> Command {
         .arg(value("cri-socket", "SOCKET", "Socket of the container runtime; default: the one that is there"))
         .arg(list("ignore-preflight-errors", "CHECKS", "Checks whose errors become warnings; all: every one"))
         .arg(value("node-name", "NAME", "Name of the Node; default: the host name"))
+        .arg(shared::patches())
 }
 
 pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
@@ -52,6 +53,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         discovery_token_unsafe_skip_ca_verification: matches.get_flag("discovery-token-unsafe-skip-ca-verification"),
         cri_socket: text(matches, "cri-socket"),
         node_name: text(matches, "node-name"),
+        patches: text(matches, "patches"),
         ignore_preflight_errors: texts(matches, "ignore-preflight-errors"),
     };
     let session = Session::open(shared, report)?;

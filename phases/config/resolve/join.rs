@@ -88,6 +88,7 @@ fn lay_flags_over(draft: &mut Draft, flags: &JoinFlags) {
         (Setting::TlsBootstrapToken, "--tls-bootstrap-token", &flags.tls_bootstrap_token),
         (Setting::CriSocket, "--cri-socket", &flags.cri_socket),
         (Setting::NodeName, "--node-name", &flags.node_name),
+        (Setting::PatchesDirectory, "--patches", &flags.patches),
     ] {
         draft.say_flag(key, flag, value.clone());
     }

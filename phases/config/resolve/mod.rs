@@ -97,9 +97,6 @@ fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
     if !unmount_flags.is_empty() {
         not_served("unmountFlags", &origin, "remove it", findings);
     }
-    if let Some((_, origin)) = draft.text(Setting::PatchesDirectory) {
-        not_served("patches.directory", origin, "remove it and use extraArgs, extraVolumes and extraEnvs", findings);
-    }
     if let Some((kind, origin)) = draft.text(Setting::DnsType)
         && kind != "CoreDNS"
     {

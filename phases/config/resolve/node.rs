@@ -10,6 +10,7 @@ use super::ignored_checks;
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
 use crate::config::{Layout, NodeConfig, NodeName, Release};
+use crate::patches::{self, Patches};
 use crate::problem::Problem;
 use crate::world::{Facts, Host};
 
@@ -38,6 +39,10 @@ pub(super) fn node(
     let ignore_preflight_errors = ignored_checks(draft, ignored, findings);
     let image_pull_policy = image_pull_policy(draft, findings);
     let ca_folders = ca_folders(host, release)?;
+    let patches = match draft.text(Setting::PatchesDirectory) {
+        Some((folder, origin)) => patches::read(Path::new(folder), origin, host, findings)?,
+        None => Patches::default(),
+    };
     let certificates = draft.text(Setting::CertificatesDir).map_or(Layout::CERTIFICATES, |(text, _)| text);
     Ok(name.map(|name| NodeConfig {
         name,
@@ -48,6 +53,7 @@ pub(super) fn node(
         ignore_preflight_errors,
         image_pull_policy,
         ca_folders,
+        patches,
         proxies: facts.proxies.clone(),
         layout: Layout::new(certificates),
     }))

@@ -9,6 +9,7 @@ use crate::config::{
     ApiEndpoint, BootstrapToken, Cidr, ClusterConfig, Component, Discovered, Dns, Etcd, HostPathMount, HostPort, Init,
     JoinControlPlane, JoinWorker, Layout, LocalEtcd, Networking, NodeConfig, NodeName, Release, TokenSpec,
 };
+use crate::patches::Patches;
 use crate::world::KeyAlgorithm;
 
 const HOUR: u64 = 3600;
@@ -151,6 +152,7 @@ pub(crate) fn node(name: &str) -> NodeConfig {
         ignore_preflight_errors: Vec::new(),
         image_pull_policy: "IfNotPresent".to_owned(),
         ca_folders: Vec::new(),
+        patches: Patches::default(),
         proxies: Vec::new(),
         layout: Layout::default(),
     }
