@@ -15,6 +15,7 @@ pub mod diagnosis;
 pub mod discovery;
 pub mod drain;
 pub mod etcd;
+pub mod images;
 pub mod join;
 pub mod kubeconfig;
 pub mod kubelet;

@@ -35,8 +35,14 @@ pub enum Image {
 impl Image {
     /// All images that a control-plane node of this cluster needs, in the order kubeadm lists them.
     pub fn of_control_plane(cluster: &ClusterConfig) -> Vec<String> {
-        [Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Proxy, Self::Pause, Self::Etcd, Self::CoreDns]
+        let last = if cluster.release.lists_coredns_first() {
+            [Self::CoreDns, Self::Pause, Self::Etcd]
+        } else {
+            [Self::Pause, Self::Etcd, Self::CoreDns]
+        };
+        let mut images: Vec<String> = [Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Proxy]
             .into_iter()
+            .chain(last)
             .filter(|image| match image {
                 Self::Etcd => matches!(cluster.etcd, Etcd::Local(_)),
                 Self::CoreDns => !cluster.dns.disabled,
@@ -44,14 +50,20 @@ impl Image {
                 _ => true,
             })
             .map(|image| image.reference(cluster))
-            .collect()
+            .collect();
+        // hyperkube stands for four.
+        images.dedup();
+        images
     }
 
     /// The whole reference, with what the configuration overrides.
     pub fn reference(self, cluster: &ClusterConfig) -> String {
         let release = &cluster.release;
         let repository = cluster.image_repository.as_str();
-        let named = |name: &str| format!("{repository}/{name}:{}", release.image_tag());
+        let named = |name: &str| {
+            let name = if cluster.use_hyperkube { "hyperkube" } else { name };
+            format!("{repository}/{name}:{}", release.image_tag())
+        };
         match self {
             Self::ApiServer => named("kube-apiserver"),
             Self::ControllerManager => named("kube-controller-manager"),
@@ -86,6 +98,16 @@ impl Release {
     /// Default registry.
     pub fn image_repository(&self) -> &'static str {
         if self.minor() >= 25 { "registry.k8s.io" } else { "k8s.gcr.io" }
+    }
+
+    /// Whether kubeadm knows the image `hyperkube`. Last release `[?]`.
+    pub fn has_hyperkube(&self) -> bool {
+        self.minor() <= 21
+    }
+
+    /// Whether kubeadm lists CoreDNS before the sandbox image and etcd. First release `[?]`; not so in 1.26, so in 1.36.
+    pub fn lists_coredns_first(&self) -> bool {
+        self.minor() >= 29
     }
 
     /// etcd's image tag.

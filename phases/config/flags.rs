@@ -95,6 +95,8 @@ pub struct ResetFlags {
     pub ignore_preflight_errors: Vec<String>,
     /// `--force`: do not ask before anything is removed.
     pub force: bool,
+    /// `--cleanup-tmp-dir`.
+    pub cleanup_tmp_dir: bool,
     /// `--skip-drain`.
     pub skip_drain: bool,
     /// `--drain-timeout`, as Go writes durations.
@@ -125,4 +127,21 @@ pub struct TokenFlags {
     pub kubeconfig: Option<PathBuf>,
     /// `--print-join-command`.
     pub print_join_command: bool,
+}
+
+/// Flags of `config images list` and `config images pull`.
+#[derive(Debug, Clone, Default)]
+pub struct ImagesFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--cri-socket`, of `pull` alone.
+    pub cri_socket: Option<String>,
+    /// `--feature-gates`.
+    pub feature_gates: Option<String>,
+    /// `--image-repository`.
+    pub image_repository: Option<String>,
+    /// `--kubernetes-version`.
+    pub kubernetes_version: Option<String>,
+    /// Whether the runtime is to pull them.
+    pub pull: bool,
 }

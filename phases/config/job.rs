@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ApiEndpoint, BootstrapToken, ClusterConfig, NodeConfig};
-use crate::world::{Identity, Secret};
+use crate::world::{Identity, Secret, UnmountFlag};
 
 /// What `init` has to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +102,12 @@ pub struct Reset {
     pub drain_timeout: Duration,
     /// Whether Pods are left where they are.
     pub skip_drain: bool,
+    /// Whether kubeadm's backups in `/etc/kubernetes/tmp` go too.
+    pub cleanup_tmp_dir: bool,
+    /// How volumes are unmounted.
+    pub unmount_flags: Vec<UnmountFlag>,
+    /// Whether nobody is asked beforehand.
+    pub force: bool,
 }
 
 /// What `remove NODE` has to do, from any machine with an administrator's kubeconfig, for a node that may be gone.
@@ -124,6 +130,19 @@ pub struct CreateToken {
     pub kubeconfig: PathBuf,
     /// Whether the whole join command is shown rather than the token alone.
     pub print_join_command: bool,
+}
+
+/// What `config images` is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NeededImages {
+    /// Release of the control plane.
+    pub release: super::Release,
+    /// References, in kubeadm's order.
+    pub references: Vec<String>,
+    /// CRI socket of the runtime that is to have them.
+    pub cri_socket: String,
+    /// Whether one is pulled after the other.
+    pub is_serial: bool,
 }
 
 /// Any job on a node.

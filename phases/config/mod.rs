@@ -16,14 +16,15 @@ pub mod wire;
 
 pub(crate) use component::clashes;
 pub use duration::{format_duration, parse_duration};
-pub use flags::{InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenFlags};
+pub use flags::{ImagesFlags, InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenFlags};
 pub use job::{
-    CreateToken, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, OnControlPlane, OnNode, RemoveNode, Reset,
-    TokenSpec,
+    CreateToken, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, NeededImages, OnControlPlane, OnNode,
+    RemoveNode, Reset, TokenSpec,
 };
 pub use layout::Layout;
 pub use resolve::{
-    JoinRequest, cluster_from_config_maps, resolve_init, resolve_join, resolve_remove, resolve_reset, resolve_token,
+    JoinRequest, cluster_from_config_maps, resolve_images, resolve_init, resolve_join, resolve_remove, resolve_reset,
+    resolve_token,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
 pub use wire::{encode_cluster_config, encode_cluster_status};
@@ -36,7 +37,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::patches::Patches;
-use crate::world::KeyAlgorithm;
+use crate::world::{API_CALL_LIMIT, KeyAlgorithm};
 
 /// What the cluster as a whole is; kept in the ConfigMap `kubeadm-config`.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +52,8 @@ pub struct ClusterConfig {
     pub certificates_dir: PathBuf,
     /// Registry and path of the images.
     pub image_repository: String,
+    /// Whether the image `hyperkube` stands for those of the control plane and of kube-proxy; up to 1.21.
+    pub use_hyperkube: bool,
     /// Service and Pod networks, DNS domain.
     pub networking: Networking,
     /// Local or external etcd.
@@ -217,6 +220,14 @@ pub struct NodeConfig {
     pub ignore_preflight_errors: Vec<String>,
     /// Whether images are pulled, and when.
     pub image_pull_policy: String,
+    /// Whether images are pulled one after the other; kubeadm's default, and here only where a file asks for it.
+    pub image_pull_serial: bool,
+    /// Phases that the file leaves out, where no flag does.
+    pub skip_phases: Vec<String>,
+    /// Whether the file asks for a dry run.
+    pub is_dry_run: bool,
+    /// How long waits may take that are no single phase's own.
+    pub timeouts: Timeouts,
     /// Folders with the host's CA certificates that static Pods mount besides /etc/ssl/certs.
     pub ca_folders: Vec<PathBuf>,
     /// What the user changes in manifests and the like.
@@ -225,6 +236,24 @@ pub struct NodeConfig {
     pub proxies: Vec<(String, String)>,
     /// Every path on the node.
     pub layout: Layout,
+}
+
+/// How long waits may take, as `timeouts` of v1beta4 has it; other waits stand where they belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the kubelet to be there (`kubeletHealthCheck`).
+    pub kubelet: Duration,
+    /// For the API server to take a write or to answer (`kubernetesAPICall`).
+    pub api_call: Duration,
+    /// For etcd to answer (`etcdAPICall`).
+    pub etcd_call: Duration,
+}
+
+impl Default for Timeouts {
+    /// kubeadm's.
+    fn default() -> Self {
+        Self { kubelet: Duration::from_secs(240), api_call: API_CALL_LIMIT, etcd_call: Duration::from_secs(120) }
+    }
 }
 
 /// Address on which this node's API server listens and which it tells others.

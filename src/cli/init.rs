@@ -87,12 +87,14 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     };
     let mut session = Session::open(shared, report)?;
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
+    session.obey(&job.node);
+    let selection = selection.or_skip(&job.node.skip_phases);
     if is_whole {
         session.make_keys_ahead(&job)?;
     }
     let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
     let took = session.run(&Order { workflow: &INIT, job: &job, selection: &selection, subject: &subject })?;
-    report.end(&if is_whole && !shared.dry_run { closing(&job, took) } else { String::new() });
+    report.end(&if is_whole && !session.is_dry() { closing(&job, took) } else { String::new() });
     Ok(())
 }
 

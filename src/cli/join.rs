@@ -56,13 +56,15 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         patches: text(matches, "patches"),
         ignore_preflight_errors: texts(matches, "ignore-preflight-errors"),
     };
-    let session = Session::open(shared, report)?;
+    let mut session = Session::open(shared, report)?;
     let request = resolve_join(&flags, session.host())?;
+    session.obey(&request.node);
+    let selection = selection.or_skip(&request.node.skip_phases);
     let found = discovery::find(&request, session.servers(), session.time())?;
     let job = join::read_cluster(&request, found, session.servers(), session.host())?;
     let subject = format!("{} · {} → {}", job.cluster.release, job.node.name, job.discovery.server);
     let took = session.run(&Order { workflow: &JOIN, job: &job, selection: &selection, subject: &subject })?;
-    report.end(&if is_whole && !shared.dry_run {
+    report.end(&if is_whole && !session.is_dry() {
         format!(
             "\n{} has joined the cluster. It took {:.1} s.\n\n  see it  kubectl get nodes   (on a control-plane node)\n",
             job.node.name,

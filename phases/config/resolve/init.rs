@@ -100,22 +100,26 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
             Some(flags.apiserver_cert_extra_sans.clone()),
         );
     }
-    if let Some(text) = &flags.feature_gates {
-        let mut gates = Map::new();
-        for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
-            match gate.split_once('=').map(|(name, on)| (name.trim(), on.trim().parse::<bool>())) {
-                Some((name, Ok(on))) if !name.is_empty() => drop(gates.insert(name.to_owned(), json!(on))),
-                _ => findings.wrong(
-                    "config-bad-gate",
-                    "a feature gate cannot be read",
-                    &Origin::Flag("--feature-gates"),
-                    format!("{gate:?} is not of the form Name=true"),
-                    "PublicKeysECDSA=true",
-                ),
-            }
+    say_gates(draft, flags.feature_gates.as_deref(), findings);
+}
+
+/// Lays the gates of `--feature-gates` over.
+pub(super) fn say_gates(draft: &mut Draft, flag: Option<&str>, findings: &mut Findings) {
+    let Some(text) = flag else { return };
+    let mut gates = Map::new();
+    for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
+        match gate.split_once('=').map(|(name, on)| (name.trim(), on.trim().parse::<bool>())) {
+            Some((name, Ok(on))) if !name.is_empty() => drop(gates.insert(name.to_owned(), json!(on))),
+            _ => findings.wrong(
+                "config-bad-gate",
+                "a feature gate cannot be read",
+                &Origin::Flag("--feature-gates"),
+                format!("{gate:?} is not of the form Name=true"),
+                "PublicKeysECDSA=true",
+            ),
         }
-        draft.say_flag(Setting::FeatureGates, "--feature-gates", Some(Value::Object(gates)));
     }
+    draft.say_flag(Setting::FeatureGates, "--feature-gates", Some(Value::Object(gates)));
 }
 
 /// A TCP port.

@@ -6,6 +6,7 @@
 mod checks;
 mod cluster;
 mod defaults;
+mod images;
 mod init;
 mod join;
 mod node;
@@ -14,6 +15,7 @@ mod reset;
 mod stored;
 mod tokens;
 
+pub use images::resolve_images;
 pub use init::resolve_init;
 pub use join::{JoinRequest, resolve_join};
 pub use remove::resolve_remove;
@@ -79,9 +81,6 @@ fn read_file(
 /// What a file may say and what is not done: better told than left undone in silence.
 fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
     for (key, what, fix) in [
-        (Setting::DryRun, "dryRun", "remove it and give --dry-run"),
-        (Setting::UseHyperKubeImage, "useHyperKubeImage", "remove it"),
-        (Setting::CleanupTmpDir, "cleanupTmpDir", "remove it, and afterwards: rm -r /etc/kubernetes/tmp"),
         (Setting::ControlPlane, "controlPlane", "remove it to join as a worker"),
         (Setting::FileDiscovery, "discovery.file", "use discovery.bootstrapToken"),
     ] {
@@ -89,14 +88,7 @@ fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
             not_served(what, &draft.origin(key), fix, findings);
         }
     }
-    let (phases, origin) = draft.texts(Setting::SkipPhases);
-    if !phases.is_empty() {
-        not_served("skipPhases", &origin, &format!("remove it and give --skip-phases {}", phases.join(",")), findings);
-    }
-    let (unmount_flags, origin) = draft.texts(Setting::UnmountFlags);
-    if !unmount_flags.is_empty() {
-        not_served("unmountFlags", &origin, "remove it", findings);
-    }
+    // kubeadm has it in 1.20 alone, deprecated since 1.18.
     if let Some((kind, origin)) = draft.text(Setting::DnsType)
         && kind != "CoreDNS"
     {

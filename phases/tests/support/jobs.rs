@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 
 use crate::config::{
     ApiEndpoint, BootstrapToken, Cidr, ClusterConfig, Component, Discovered, Dns, Etcd, HostPathMount, HostPort, Init,
-    JoinControlPlane, JoinWorker, Layout, LocalEtcd, Networking, NodeConfig, NodeName, Release, TokenSpec,
+    JoinControlPlane, JoinWorker, Layout, LocalEtcd, Networking, NodeConfig, NodeName, Release, Timeouts, TokenSpec,
 };
 use crate::patches::Patches;
 use crate::world::KeyAlgorithm;
@@ -110,6 +110,7 @@ fn default_cluster(release: Release) -> ClusterConfig {
         control_plane_endpoint: None,
         certificates_dir: PathBuf::from(Layout::CERTIFICATES),
         image_repository: release.image_repository().to_owned(),
+        use_hyperkube: false,
         networking: Networking {
             service_subnets: Cidr::parse_list("10.96.0.0/12").unwrap(),
             pod_subnets: Vec::new(),
@@ -152,6 +153,10 @@ pub(crate) fn node(name: &str) -> NodeConfig {
         ignore_preflight_errors: Vec::new(),
         image_pull_policy: "IfNotPresent".to_owned(),
         ca_folders: Vec::new(),
+        image_pull_serial: false,
+        skip_phases: Vec::new(),
+        is_dry_run: false,
+        timeouts: Timeouts::default(),
         patches: Patches::default(),
         proxies: Vec::new(),
         layout: Layout::default(),
