@@ -1,12 +1,14 @@
 //! When an object is sent and when not; templates; which failures are tried again.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 use super::*;
+use crate::plan::Journal;
 use crate::support::Bench;
 use crate::world::Overlay;
 

@@ -13,6 +13,43 @@ pub const NEWEST_MINOR: u32 = 37;
 /// Release used when neither file nor flags name one.
 pub const DEFAULT: Release = Release::new(20, 2);
 
+/// A feature gate of kubeadm's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gate {
+    /// Its name.
+    pub name: &'static str,
+    /// First minor release that has it; 20 also stands for older ones.
+    pub since: u32,
+    /// Last minor release that has it.
+    pub until: u32,
+    /// Whether it was on by default in its last release.
+    pub is_on: bool,
+}
+
+impl Gate {
+    /// Whether a minor release has it.
+    pub fn is_in(&self, minor: u32) -> bool {
+        (self.since..=self.until).contains(&minor)
+    }
+}
+
+const fn gate(name: &'static str, since: u32, until: u32, is_on: bool) -> Gate {
+    Gate { name, since, until, is_on }
+}
+
+/// All of them, from kubeadm's change logs and, for 1.20 and 1.36, its help.
+pub const GATES: [Gate; 9] = [
+    gate("ControlPlaneKubeletLocalMode", 31, 35, true),
+    gate("EtcdLearnerMode", 27, 32, true),
+    gate("IPv6DualStack", 20, 23, true),
+    gate("NodeLocalCRISocket", 32, 36, true),
+    gate("PublicKeysECDSA", 20, 36, false),
+    gate("RootlessControlPlane", 22, NEWEST_MINOR, false),
+    gate("UnversionedKubeletConfigMap", 23, 25, true),
+    gate("UpgradeAddonsBeforeControlPlane", 28, 30, false),
+    gate("WaitForAllControlPlaneComponents", 30, 34, true),
+];
+
 /// An image of the control plane or an addon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Image {

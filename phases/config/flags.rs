@@ -62,6 +62,8 @@ pub struct JoinFlags {
     pub endpoint: Option<String>,
     /// `--token`: for discovery and TLS bootstrap, where these have none of their own.
     pub token: Option<String>,
+    /// `--discovery-file`: a path or an https URL.
+    pub discovery_file: Option<String>,
     /// `--discovery-token`.
     pub discovery_token: Option<String>,
     /// `--tls-bootstrap-token`.

@@ -18,13 +18,13 @@ pub(crate) use component::clashes;
 pub use duration::{format_duration, parse_duration};
 pub use flags::{ImagesFlags, InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenFlags};
 pub use job::{
-    CreateToken, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, NeededImages, OnControlPlane, OnNode,
-    RemoveNode, Reset, TokenSpec,
+    Bootstrap, CreateToken, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, NeededImages, OnControlPlane,
+    OnNode, RemoveNode, Reset, TokenSpec,
 };
 pub use layout::Layout;
 pub use resolve::{
-    JoinRequest, cluster_from_config_maps, resolve_images, resolve_init, resolve_join, resolve_remove, resolve_reset,
-    resolve_token,
+    DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, cluster_from_config_maps, resolve_images, resolve_init,
+    resolve_join, resolve_remove, resolve_reset, resolve_token,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
 pub use wire::{encode_cluster_config, encode_cluster_status};

@@ -65,7 +65,7 @@ fn config_map(
 }
 
 fn refused_token(discovery: &Discovered) -> Problem {
-    Problem::new("token-refused", format!("the API server does not accept the token {}", discovery.bootstrap.id()))
+    Problem::new("token-refused", format!("the API server does not accept {}", discovery.bootstrap))
         .at(discovery.server.clone())
         .why("the token has expired a moment ago, or may not be used for authentication")
         .fix("on a control-plane node, get a fresh line: kubestrap token create --print-join-command")

@@ -14,7 +14,7 @@ mod progress;
 mod time;
 
 pub use change::{Change, ObjectChange, Undo, UnitAction, UnmountFlag, Verb};
-pub use cluster::{Answer, Cluster, ClusterError, Identity, ObjectRef};
+pub use cluster::{Answer, Cluster, ClusterError, HiddenToken, Identity, ObjectRef};
 pub use content::{Content, Secret, sha256_hex};
 pub use entropy::{Entropy, KeyAlgorithm};
 pub use host::{

@@ -23,6 +23,11 @@ fn flags(command: Command) -> Command {
                 .value_parser(value_parser!(std::path::PathBuf)),
         )
         .arg(value("token", "TOKEN", "Bootstrap token, for discovery and for the kubelet's first certificate"))
+        .arg(value(
+            "discovery-file",
+            "FILE",
+            "Kubeconfig, or https URL of one, that names API server and CA of the cluster",
+        ))
         .arg(value("discovery-token", "TOKEN", "Token for discovery alone"))
         .arg(value("tls-bootstrap-token", "TOKEN", "Token for the kubelet's first certificate alone"))
         .arg(list(
@@ -47,6 +52,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         config: matches.get_one("config").cloned(),
         endpoint: text(matches, "endpoint"),
         token: text(matches, "token"),
+        discovery_file: text(matches, "discovery-file"),
         discovery_token: text(matches, "discovery-token"),
         tls_bootstrap_token: text(matches, "tls-bootstrap-token"),
         discovery_token_ca_cert_hash: texts(matches, "discovery-token-ca-cert-hash"),

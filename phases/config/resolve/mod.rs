@@ -6,6 +6,7 @@
 mod checks;
 mod cluster;
 mod defaults;
+mod discovery_file;
 mod images;
 mod init;
 mod join;
@@ -17,7 +18,7 @@ mod tokens;
 
 pub use images::resolve_images;
 pub use init::resolve_init;
-pub use join::{JoinRequest, resolve_join};
+pub use join::{DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, resolve_join};
 pub use remove::resolve_remove;
 pub use reset::resolve_reset;
 pub use stored::cluster_from_config_maps;
@@ -80,10 +81,7 @@ fn read_file(
 
 /// What a file may say and what is not done: better told than left undone in silence.
 fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
-    for (key, what, fix) in [
-        (Setting::ControlPlane, "controlPlane", "remove it to join as a worker"),
-        (Setting::FileDiscovery, "discovery.file", "use discovery.bootstrapToken"),
-    ] {
+    for (key, what, fix) in [(Setting::ControlPlane, "controlPlane", "remove it to join as a worker")] {
         if draft.is_true(key) {
             not_served(what, &draft.origin(key), fix, findings);
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{cluster_from_config_maps, resolve_init, resolve_join, resolve_reset};
-use crate::config::{Etcd, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags, Timeouts};
+use crate::config::{DiscoverBy, Etcd, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags, Timeouts};
 use crate::problem::{Exit, Problem};
 use crate::world::{
     Change, Clock, Command, Entropy, Facts, FileInfo, FileKind, Host, HostError, KeyAlgorithm, Output, Overlay,
@@ -262,18 +262,20 @@ fn join_needs_endpoint_token_and_pin_and_takes_them_from_flags_or_file() {
         ..JoinFlags::default()
     };
     let request = resolve_join(&flags, &a_host()).expect("a request");
-    assert_eq!(request.endpoint.to_string(), "10.0.0.1:6443");
-    assert_eq!(request.discovery_token.id().as_str(), "abcdef");
-    assert_eq!(request.tls_bootstrap_token.id().as_str(), "ghijkl");
-    assert_eq!(request.pins[0].to_string(), pin);
+    let DiscoverBy::Token(by_token) = &request.discovery else { panic!("by token") };
+    assert_eq!(by_token.endpoint.to_string(), "10.0.0.1:6443");
+    assert_eq!(by_token.discovery_token.id().as_str(), "abcdef");
+    assert_eq!(by_token.tls_bootstrap_token.id().as_str(), "ghijkl");
+    assert_eq!(by_token.pins[0].to_string(), pin);
     assert_eq!(request.ca_cert_path, Path::new("/etc/kubernetes/pki/ca.crt"));
     assert_eq!((request.discovery_timeout.as_secs(), request.tls_bootstrap_timeout.as_secs()), (300, 300));
 
     let text = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\ntimeouts: {discovery: 1m0s, tlsBootstrap: 2m0s}\n\
                 discovery: {bootstrapToken: {token: abcdef.0123456789abcdef, apiServerEndpoint: 'k8s:1', unsafeSkipCAVerification: true}}\n";
     let request = join_file(text).expect("a request");
-    assert_eq!(request.tls_bootstrap_token, request.discovery_token);
-    assert!(request.unsafe_skip_ca_verification && request.pins.is_empty());
+    let DiscoverBy::Token(by_token) = &request.discovery else { panic!("by token") };
+    assert_eq!(by_token.tls_bootstrap_token, by_token.discovery_token);
+    assert!(by_token.unsafe_skip_ca_verification && by_token.pins.is_empty());
     assert_eq!((request.discovery_timeout.as_secs(), request.tls_bootstrap_timeout.as_secs()), (60, 120));
 }
 

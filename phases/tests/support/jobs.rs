@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Map, json};
 
 use crate::config::{
-    ApiEndpoint, BootstrapToken, Cidr, ClusterConfig, Component, Discovered, Dns, Etcd, HostPathMount, HostPort, Init,
-    JoinControlPlane, JoinWorker, Layout, LocalEtcd, Networking, NodeConfig, NodeName, Release, Timeouts, TokenSpec,
+    ApiEndpoint, Bootstrap, BootstrapToken, Cidr, ClusterConfig, Component, Discovered, Dns, Etcd, HostPathMount,
+    HostPort, Init, JoinControlPlane, JoinWorker, Layout, LocalEtcd, Networking, NodeConfig, NodeName, Release,
+    Timeouts, TokenSpec,
 };
 use crate::patches::Patches;
 use crate::world::KeyAlgorithm;
@@ -88,7 +89,7 @@ pub(crate) fn join_worker(release: Release) -> JoinWorker {
         discovery: Discovered {
             server: "https://10.77.0.11:6443".to_owned(),
             ca_pem: String::new(),
-            bootstrap: token(),
+            bootstrap: Bootstrap::Token(token()),
             ca_cert_path: PathBuf::from("/etc/kubernetes/pki/ca.crt"),
             tls_bootstrap_timeout: Duration::from_secs(300),
         },
