@@ -73,7 +73,7 @@ pub(super) fn discovery(
         return Ok(None);
     };
     let read = |named: &Path| -> Result<Option<String>, Problem> {
-        let named: PathBuf = path.parent().unwrap_or(Path::new("/")).join(named);
+        let named: PathBuf = path.parent().unwrap_or_else(|| Path::new("/")).join(named);
         Ok(host.read(&named)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     };
     match trusted(&String::from_utf8_lossy(&bytes), file, &read) {
