@@ -1,13 +1,13 @@
 //! The workflows: which phases, in which order. This is the table of contents of the program.
 
-use crate::config::{CreateToken, Init, JoinWorker, RemoveNode, Reset};
+use crate::config::{CreateToken, Init, JoinWorker, NeededImages, RemoveNode, Reset};
 use crate::discovery::Discovery;
 use crate::mark_control_plane::MarkControlPlane;
 use crate::plan::{Step, Workflow};
 use crate::preflight::Preflight;
 use crate::show_join_command::ShowJoinCommand;
 use crate::wait_control_plane::WaitControlPlane;
-use crate::{bootstrap_token, drain, join, kubelet, reset};
+use crate::{bootstrap_token, drain, images, join, kubelet, reset};
 
 /// The first control-plane node. Manifests are written before the kubelet starts, so that it finds them at once.
 pub static INIT: Workflow<Init> = Workflow {
@@ -61,3 +61,7 @@ pub static REMOVE: Workflow<RemoveNode> =
 /// A further bootstrap token.
 pub static TOKEN_CREATE: Workflow<CreateToken> =
     Workflow { name: "token create", steps: &[Step::Phase(&bootstrap_token::create::Create)] };
+
+/// The images of a control-plane node, pulled beforehand.
+pub static IMAGES_PULL: Workflow<NeededImages> =
+    Workflow { name: "config images pull", steps: &[Step::Phase(&images::Pull)] };

@@ -5,11 +5,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kubestrap_phases::config::{Init, Layout};
+use kubestrap_phases::config::{Init, Layout, NodeConfig};
 use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{
-    Change, Clock, Cluster, Entropy, Etcd, Event, Host, Overlay, Progress as _, Time, World,
+    API_CALL_LIMIT, Change, Clock, Cluster, Entropy, Etcd, Event, Host, Overlay, Progress as _, Time, World,
 };
 
 use crate::cli::Shared;
@@ -33,6 +33,8 @@ pub(crate) struct Session<'a> {
     dry_time: DryTime<'a>,
     entropy: Real,
     journal_file: JournalFile,
+    is_dry: bool,
+    api_call_limit: Duration,
 }
 
 /// What to run.
@@ -71,7 +73,20 @@ impl<'a> Session<'a> {
             dry_time: DryTime::new(report),
             entropy: Real::default(),
             journal_file: JournalFile::new(state),
+            is_dry: shared.dry_run,
+            api_call_limit: API_CALL_LIMIT,
         })
+    }
+
+    /// Does what the file says about the run itself: whether it is dry, and how long API servers are waited for.
+    pub(crate) fn obey(&mut self, node: &NodeConfig) {
+        self.is_dry |= node.is_dry_run;
+        self.api_call_limit = node.timeouts.api_call;
+    }
+
+    /// Whether nothing is to be changed.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.is_dry
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
@@ -100,12 +115,13 @@ impl<'a> Session<'a> {
         let plan = order.workflow.plan(order.job, order.selection)?;
         let subject = self.with_what_stopped(order.workflow.name, order.subject)?;
         self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
-        if self.shared.dry_run {
+        if self.is_dry {
             let overlay = Overlay::over(&self.host, &self.servers).with_etcd(&self.etcd);
             let store = Forgetful(&self.journal_file);
             let journal = Journal::new(&store);
             let world =
-                World::new(&overlay, (&overlay, &overlay), &self.dry_time, (&self.entropy, self.report), &journal);
+                World::new(&overlay, (&overlay, &overlay), &self.dry_time, (&self.entropy, self.report), &journal)
+                    .with_api_call_limit(self.api_call_limit);
             run(&plan, order.job, &world)?;
             if self.shared.output == Output::Text {
                 show_changes(&overlay);
@@ -114,7 +130,8 @@ impl<'a> Session<'a> {
         }
         let journal = Journal::new(&self.journal_file);
         let cluster = (&self.servers as &dyn Cluster, &self.etcd as &dyn Etcd);
-        let world = World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal);
+        let world = World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal)
+            .with_api_call_limit(self.api_call_limit);
         journal.begin(order.workflow.name, self.now().0);
         let outcome = run(&plan, order.job, &world);
         let ended = self.end(&journal, if outcome.is_ok() { "done" } else { "failed" });

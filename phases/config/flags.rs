@@ -33,6 +33,8 @@ pub struct InitFlags {
     pub kubernetes_version: Option<String>,
     /// `--node-name`.
     pub node_name: Option<String>,
+    /// `--patches`.
+    pub patches: Option<String>,
     /// `--pod-network-cidr`.
     pub pod_network_cidr: Option<String>,
     /// `--service-cidr`.
@@ -60,6 +62,8 @@ pub struct JoinFlags {
     pub endpoint: Option<String>,
     /// `--token`: for discovery and TLS bootstrap, where these have none of their own.
     pub token: Option<String>,
+    /// `--discovery-file`: a path or an https URL.
+    pub discovery_file: Option<String>,
     /// `--discovery-token`.
     pub discovery_token: Option<String>,
     /// `--tls-bootstrap-token`.
@@ -70,6 +74,8 @@ pub struct JoinFlags {
     pub discovery_token_unsafe_skip_ca_verification: bool,
     /// `--cri-socket`.
     pub cri_socket: Option<String>,
+    /// `--patches`.
+    pub patches: Option<String>,
     /// `--node-name`.
     pub node_name: Option<String>,
     /// `--ignore-preflight-errors`.
@@ -91,6 +97,8 @@ pub struct ResetFlags {
     pub ignore_preflight_errors: Vec<String>,
     /// `--force`: do not ask before anything is removed.
     pub force: bool,
+    /// `--cleanup-tmp-dir`.
+    pub cleanup_tmp_dir: bool,
     /// `--skip-drain`.
     pub skip_drain: bool,
     /// `--drain-timeout`, as Go writes durations.
@@ -121,4 +129,21 @@ pub struct TokenFlags {
     pub kubeconfig: Option<PathBuf>,
     /// `--print-join-command`.
     pub print_join_command: bool,
+}
+
+/// Flags of `config images list` and `config images pull`.
+#[derive(Debug, Clone, Default)]
+pub struct ImagesFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--cri-socket`, of `pull` alone.
+    pub cri_socket: Option<String>,
+    /// `--feature-gates`.
+    pub feature_gates: Option<String>,
+    /// `--image-repository`.
+    pub image_repository: Option<String>,
+    /// `--kubernetes-version`.
+    pub kubernetes_version: Option<String>,
+    /// Whether the runtime is to pull them.
+    pub pull: bool,
 }

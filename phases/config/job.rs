@@ -3,11 +3,12 @@
 //! A job is complete and never changes. What a phase may know stands in its bound: `OnNode`, `InCluster`,
 //! `OnControlPlane`, or one job type.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ApiEndpoint, BootstrapToken, ClusterConfig, NodeConfig};
-use crate::world::{Identity, Secret};
+use crate::world::{HiddenToken, Identity, Secret, UnmountFlag};
 
 /// What `init` has to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,8 +62,8 @@ pub struct Discovered {
     pub server: String,
     /// CA certificates in PEM.
     pub ca_pem: String,
-    /// Token for the TLS bootstrap.
-    pub bootstrap: BootstrapToken,
+    /// Who may ask for a certificate.
+    pub bootstrap: Bootstrap,
     /// Where the CA certificate goes.
     pub ca_cert_path: PathBuf,
     /// How long to wait for the TLS bootstrap.
@@ -70,9 +71,51 @@ pub struct Discovered {
 }
 
 impl Discovered {
-    /// Who joins: the holder of the bootstrap token.
+    /// Who joins: the holder of the bootstrap token, or of the credentials in the discovery file.
     pub fn identity(&self) -> Identity {
-        Identity::token(self.server.clone(), self.ca_pem.clone(), self.bootstrap.reveal())
+        self.bootstrap.at(&self.server, &self.ca_pem)
+    }
+}
+
+/// With what a machine that joins proves that it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// A bootstrap token.
+    Token(BootstrapToken),
+    /// The token of a discovery file.
+    Bearer(Secret<String>),
+    /// The client certificate of a discovery file.
+    Certificate {
+        /// The certificate in PEM.
+        certificate: String,
+        /// Its key in PEM.
+        key: Secret<String>,
+    },
+}
+
+impl Bootstrap {
+    /// The holder, at this server.
+    pub fn at(&self, server: &str, ca_pem: &str) -> Identity {
+        match self {
+            Self::Token(token) => Identity::token(server, ca_pem, token.reveal()),
+            Self::Bearer(token) => Identity::token(server, ca_pem, token.reveal().as_str()),
+            Self::Certificate { certificate, key } => Identity::Certificate {
+                server: server.to_owned(),
+                ca_pem: ca_pem.to_owned(),
+                certificate: certificate.clone(),
+                key: HiddenToken(key.clone()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Bootstrap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(token) => write!(f, "the token {}", token.id()),
+            Self::Bearer(_) => f.write_str("the token of the discovery file"),
+            Self::Certificate { .. } => f.write_str("the certificate of the discovery file"),
+        }
     }
 }
 
@@ -102,6 +145,12 @@ pub struct Reset {
     pub drain_timeout: Duration,
     /// Whether Pods are left where they are.
     pub skip_drain: bool,
+    /// Whether kubeadm's backups in `/etc/kubernetes/tmp` go too.
+    pub cleanup_tmp_dir: bool,
+    /// How volumes are unmounted.
+    pub unmount_flags: Vec<UnmountFlag>,
+    /// Whether nobody is asked beforehand.
+    pub force: bool,
 }
 
 /// What `remove NODE` has to do, from any machine with an administrator's kubeconfig, for a node that may be gone.
@@ -124,6 +173,19 @@ pub struct CreateToken {
     pub kubeconfig: PathBuf,
     /// Whether the whole join command is shown rather than the token alone.
     pub print_join_command: bool,
+}
+
+/// What `config images` is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NeededImages {
+    /// Release of the control plane.
+    pub release: super::Release,
+    /// References, in kubeadm's order.
+    pub references: Vec<String>,
+    /// CRI socket of the runtime that is to have them.
+    pub cri_socket: String,
+    /// Whether one is pulled after the other.
+    pub is_serial: bool,
 }
 
 /// Any job on a node.

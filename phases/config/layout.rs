@@ -61,6 +61,11 @@ impl Layout {
         self.kubelet().join("config.yaml")
     }
 
+    /// Where kubeadm keeps backups and writes its dry runs.
+    pub fn tmp(&self) -> PathBuf {
+        self.etc().join("tmp")
+    }
+
     /// Flags that the unit reads.
     pub fn kubelet_flags(&self) -> PathBuf {
         self.kubelet().join("kubeadm-flags.env")

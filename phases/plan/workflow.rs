@@ -55,6 +55,17 @@ pub struct Selection {
     pub skip: Vec<String>,
 }
 
+impl Selection {
+    /// The same, with phases left out that the file names: only where whole workflows run and no flag leaves out any.
+    #[must_use]
+    pub fn or_skip(mut self, phases: &[String]) -> Self {
+        if self.only.is_none() && self.skip.is_empty() {
+            self.skip = phases.to_vec();
+        }
+        self
+    }
+}
+
 /// Phases in order, each with a verdict.
 pub struct Plan<J: 'static> {
     /// Where it comes from.
@@ -99,7 +110,7 @@ impl<J> Workflow<J> {
                 return;
             }
             let verdict = if selection.skip.iter().any(|skip| is_within(path, skip)) {
-                Verdict::Skip("--skip-phases".to_owned())
+                Verdict::Skip("it is in --skip-phases or skipPhases".to_owned())
             } else {
                 phase.verdict(job)
             };
@@ -150,6 +161,18 @@ fn is_within(path: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn phases_of_the_file_are_left_out_where_no_flag_says_which() {
+        let of_file = ["addon".to_owned()];
+        let skipped = |only: Option<&str>, skip: &[&str]| {
+            let skip = skip.iter().map(|&path| path.to_owned()).collect();
+            Selection { only: only.map(str::to_owned), skip }.or_skip(&of_file).skip
+        };
+        assert_eq!(skipped(None, &[]), ["addon"]);
+        assert_eq!(skipped(None, &["certs"]), ["certs"]);
+        assert!(skipped(Some("addon"), &[]).is_empty());
+    }
 
     #[test]
     fn a_group_contains_its_phases_and_not_its_namesakes() {

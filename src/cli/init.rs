@@ -6,7 +6,7 @@ use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::INIT;
 
 use super::phases::{selection, with_phases};
-use super::shared::{Shared, list, switch, text, texts, value};
+use super::shared::{self, Shared, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
@@ -42,6 +42,7 @@ fn flags(command: Command) -> Command {
         .arg(value("image-repository", "REPOSITORY", "Where images come from; default: the release's"))
         .arg(value("kubernetes-version", "RELEASE", "Release of the control plane; default: the installed kubelet's"))
         .arg(value("node-name", "NAME", "Name of the Node; default: the host name"))
+        .arg(shared::patches())
         .arg(value("pod-network-cidr", "CIDR", "Network of the Pods"))
         .arg(value("service-cidr", "CIDR", "Network of the Services; default: 10.96.0.0/12"))
         .arg(value("service-dns-domain", "DOMAIN", "DNS domain of the Services; default: cluster.local"))
@@ -74,6 +75,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         image_repository: text(matches, "image-repository"),
         kubernetes_version: text(matches, "kubernetes-version"),
         node_name: text(matches, "node-name"),
+        patches: text(matches, "patches"),
         pod_network_cidr: text(matches, "pod-network-cidr"),
         service_cidr: text(matches, "service-cidr"),
         service_dns_domain: text(matches, "service-dns-domain"),
@@ -85,12 +87,14 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     };
     let mut session = Session::open(shared, report)?;
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
+    session.obey(&job.node);
+    let selection = selection.or_skip(&job.node.skip_phases);
     if is_whole {
         session.make_keys_ahead(&job)?;
     }
     let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
     let took = session.run(&Order { workflow: &INIT, job: &job, selection: &selection, subject: &subject })?;
-    report.end(&if is_whole && !shared.dry_run { closing(&job, took) } else { String::new() });
+    report.end(&if is_whole && !session.is_dry() { closing(&job, took) } else { String::new() });
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use kubestrap_phases::workflows::JOIN;
 use kubestrap_phases::{discovery, join};
 
 use super::phases::{selection, with_phases};
-use super::shared::{Shared, list, switch, text, texts, value};
+use super::shared::{self, Shared, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
@@ -23,6 +23,11 @@ fn flags(command: Command) -> Command {
                 .value_parser(value_parser!(std::path::PathBuf)),
         )
         .arg(value("token", "TOKEN", "Bootstrap token, for discovery and for the kubelet's first certificate"))
+        .arg(value(
+            "discovery-file",
+            "FILE",
+            "Kubeconfig, or https URL of one, that names API server and CA of the cluster",
+        ))
         .arg(value("discovery-token", "TOKEN", "Token for discovery alone"))
         .arg(value("tls-bootstrap-token", "TOKEN", "Token for the kubelet's first certificate alone"))
         .arg(list(
@@ -37,6 +42,7 @@ fn flags(command: Command) -> Command {
         .arg(value("cri-socket", "SOCKET", "Socket of the container runtime; default: the one that is there"))
         .arg(list("ignore-preflight-errors", "CHECKS", "Checks whose errors become warnings; all: every one"))
         .arg(value("node-name", "NAME", "Name of the Node; default: the host name"))
+        .arg(shared::patches())
 }
 
 pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
@@ -46,21 +52,25 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         config: matches.get_one("config").cloned(),
         endpoint: text(matches, "endpoint"),
         token: text(matches, "token"),
+        discovery_file: text(matches, "discovery-file"),
         discovery_token: text(matches, "discovery-token"),
         tls_bootstrap_token: text(matches, "tls-bootstrap-token"),
         discovery_token_ca_cert_hash: texts(matches, "discovery-token-ca-cert-hash"),
         discovery_token_unsafe_skip_ca_verification: matches.get_flag("discovery-token-unsafe-skip-ca-verification"),
         cri_socket: text(matches, "cri-socket"),
         node_name: text(matches, "node-name"),
+        patches: text(matches, "patches"),
         ignore_preflight_errors: texts(matches, "ignore-preflight-errors"),
     };
-    let session = Session::open(shared, report)?;
+    let mut session = Session::open(shared, report)?;
     let request = resolve_join(&flags, session.host())?;
+    session.obey(&request.node);
+    let selection = selection.or_skip(&request.node.skip_phases);
     let found = discovery::find(&request, session.servers(), session.time())?;
     let job = join::read_cluster(&request, found, session.servers(), session.host())?;
     let subject = format!("{} · {} → {}", job.cluster.release, job.node.name, job.discovery.server);
     let took = session.run(&Order { workflow: &JOIN, job: &job, selection: &selection, subject: &subject })?;
-    report.end(&if is_whole && !shared.dry_run {
+    report.end(&if is_whole && !session.is_dry() {
         format!(
             "\n{} has joined the cluster. It took {:.1} s.\n\n  see it  kubectl get nodes   (on a control-plane node)\n",
             job.node.name,

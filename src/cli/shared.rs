@@ -77,6 +77,12 @@ pub(crate) fn list(name: &'static str, placeholder: &'static str, help: &'static
     value(name, placeholder, help).action(ArgAction::Append).value_delimiter(',')
 }
 
+/// `--patches`, also by its name before 1.22.
+pub(crate) fn patches() -> Arg {
+    value("patches", "FOLDER", "Folder with patches for manifests and the kubelet: target[suffix][+type].yaml")
+        .alias("experimental-patches")
+}
+
 /// The value of a flag, as typed.
 pub(crate) fn text(matches: &ArgMatches, name: &str) -> Option<String> {
     matches.try_get_one::<String>(name).ok().flatten().cloned()

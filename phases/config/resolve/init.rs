@@ -6,7 +6,8 @@ use super::cluster::{build, check_component};
 use super::{INVALID, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
-use crate::config::{ApiEndpoint, Init, InitFlags, component};
+use crate::config::{ApiEndpoint, Init, InitFlags, NodeConfig, component};
+use crate::patches;
 use crate::problem::Problem;
 use crate::world::{Clock, Entropy, Host};
 
@@ -53,6 +54,7 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
 
     let tokens = tokens::tokens(&draft, flags, (now, entropy), findings);
     let certificate_key = tokens::certificate_key(&draft, flags.upload_certs, entropy, findings);
+    let node = node.map(|node| NodeConfig { patches: node.patches.of_release(&cluster.release), ..node });
     let init = node.zip(address).map(|(node, address)| Init {
         kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| node.layout.kubeconfig("admin.conf")),
         cluster,
@@ -62,6 +64,14 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
         certificate_key,
         skip_token_print: flags.skip_token_print,
     });
+    if let Some(init) = &init
+        && findings.is_empty()
+        && !init.node.patches.is_empty()
+    {
+        patches::check_control_plane(init, findings);
+        patches::check_kubelet(&init.cluster, &init.node, findings);
+        patches::check_addons(&init.cluster, &init.node.patches, findings);
+    }
     std::mem::take(findings).finish(init, INVALID.0, INVALID.1)
 }
 
@@ -75,6 +85,7 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
         (Setting::ImageRepository, "--image-repository", &flags.image_repository),
         (Setting::KubernetesVersion, "--kubernetes-version", &flags.kubernetes_version),
         (Setting::NodeName, "--node-name", &flags.node_name),
+        (Setting::PatchesDirectory, "--patches", &flags.patches),
         (Setting::PodSubnet, "--pod-network-cidr", &flags.pod_network_cidr),
         (Setting::ServiceSubnet, "--service-cidr", &flags.service_cidr),
         (Setting::DnsDomain, "--service-dns-domain", &flags.service_dns_domain),
@@ -89,22 +100,26 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
             Some(flags.apiserver_cert_extra_sans.clone()),
         );
     }
-    if let Some(text) = &flags.feature_gates {
-        let mut gates = Map::new();
-        for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
-            match gate.split_once('=').map(|(name, on)| (name.trim(), on.trim().parse::<bool>())) {
-                Some((name, Ok(on))) if !name.is_empty() => drop(gates.insert(name.to_owned(), json!(on))),
-                _ => findings.wrong(
-                    "config-bad-gate",
-                    "a feature gate cannot be read",
-                    &Origin::Flag("--feature-gates"),
-                    format!("{gate:?} is not of the form Name=true"),
-                    "PublicKeysECDSA=true",
-                ),
-            }
+    say_gates(draft, flags.feature_gates.as_deref(), findings);
+}
+
+/// Lays the gates of `--feature-gates` over.
+pub(super) fn say_gates(draft: &mut Draft, flag: Option<&str>, findings: &mut Findings) {
+    let Some(text) = flag else { return };
+    let mut gates = Map::new();
+    for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
+        match gate.split_once('=').map(|(name, on)| (name.trim(), on.trim().parse::<bool>())) {
+            Some((name, Ok(on))) if !name.is_empty() => drop(gates.insert(name.to_owned(), json!(on))),
+            _ => findings.wrong(
+                "config-bad-gate",
+                "a feature gate cannot be read",
+                &Origin::Flag("--feature-gates"),
+                format!("{gate:?} is not of the form Name=true"),
+                "PublicKeysECDSA=true",
+            ),
         }
-        draft.say_flag(Setting::FeatureGates, "--feature-gates", Some(Value::Object(gates)));
     }
+    draft.say_flag(Setting::FeatureGates, "--feature-gates", Some(Value::Object(gates)));
 }
 
 /// A TCP port.

@@ -6,6 +6,8 @@
 mod checks;
 mod cluster;
 mod defaults;
+mod discovery_file;
+mod images;
 mod init;
 mod join;
 mod node;
@@ -16,8 +18,9 @@ mod stored;
 mod tokens;
 mod upgrade;
 
+pub use images::resolve_images;
 pub use init::resolve_init;
-pub use join::{JoinRequest, resolve_join};
+pub use join::{DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, resolve_join};
 pub(super) use nowhere::{NoEntropy, nowhere};
 pub use remove::resolve_remove;
 pub use reset::resolve_reset;
@@ -98,28 +101,12 @@ fn read_text(path: &Path, host: &dyn Host, findings: &mut Findings) -> Result<Op
 
 /// What a file may say and what is not done: better told than left undone in silence.
 fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
-    for (key, what, fix) in [
-        (Setting::DryRun, "dryRun", "remove it and give --dry-run"),
-        (Setting::UseHyperKubeImage, "useHyperKubeImage", "remove it"),
-        (Setting::CleanupTmpDir, "cleanupTmpDir", "remove it, and afterwards: rm -r /etc/kubernetes/tmp"),
-        (Setting::ControlPlane, "controlPlane", "remove it to join as a worker"),
-        (Setting::FileDiscovery, "discovery.file", "use discovery.bootstrapToken"),
-    ] {
+    for (key, what, fix) in [(Setting::ControlPlane, "controlPlane", "remove it to join as a worker")] {
         if draft.is_true(key) {
             not_served(what, &draft.origin(key), fix, findings);
         }
     }
-    let (phases, origin) = draft.texts(Setting::SkipPhases);
-    if !phases.is_empty() {
-        not_served("skipPhases", &origin, &format!("remove it and give --skip-phases {}", phases.join(",")), findings);
-    }
-    let (unmount_flags, origin) = draft.texts(Setting::UnmountFlags);
-    if !unmount_flags.is_empty() {
-        not_served("unmountFlags", &origin, "remove it", findings);
-    }
-    if let Some((_, origin)) = draft.text(Setting::PatchesDirectory) {
-        not_served("patches.directory", origin, "remove it and use extraArgs, extraVolumes and extraEnvs", findings);
-    }
+    // kubeadm has it in 1.20 alone, deprecated since 1.18.
     if let Some((kind, origin)) = draft.text(Setting::DnsType)
         && kind != "CoreDNS"
     {
