@@ -177,7 +177,7 @@ pub(super) fn external_etcd(etcd: &crate::config::ExternalEtcd, draft: &Draft, f
     let http_origin = draft.texts(Setting::EtcdHttpEndpoints).1;
     for endpoint in etcd.http_endpoints.iter().filter(|_| http_origin != Origin::Default) {
         let host = endpoint.split_once("://").map(|(_, rest)| rest.trim_end_matches('/'));
-        if !host.is_some_and(|host| crate::config::HostPort::parse(host, Some(2379)).is_ok()) {
+        if host.is_none_or(|host| crate::config::HostPort::parse(host, Some(2379)).is_err()) {
             let why = format!("{endpoint:?} is not a URL such as http://10.0.0.5:2381");
             findings.wrong(id, what, &http_origin, why, "[http://10.0.0.5:2381]");
         }
