@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use kubestrap_phases::config::{Init, Layout};
 use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::world::{Change, Clock, Cluster, Entropy, Event, Host, Overlay, Progress as _, Time, World};
+use kubestrap_phases::world::{
+    Change, Clock, Cluster, Entropy, Event, Host, KeyAlgorithm, Overlay, Progress as _, Time, World,
+};
 
 use crate::cli::Shared;
 use crate::cluster::ApiServers;
@@ -140,10 +142,15 @@ impl<'a> Session<'a> {
         Ok(self.journal_file.forget()?)
     }
 
+    /// Starts making this many key pairs while other things go on.
+    pub(crate) fn make_keys(&mut self, algorithm: KeyAlgorithm, count: usize) {
+        self.entropy = Real::with_keys_ahead(algorithm, count);
+    }
+
     /// Starts making the key pairs that `init` will need, while other things go on, unless they are there already.
     pub(crate) fn make_keys_ahead(&mut self, job: &Init) -> Result<(), Problem> {
         if self.host.stat(&job.node.layout.certificate("sa.key"))?.is_none() {
-            self.entropy = Real::with_keys_ahead(job.cluster.key_algorithm, KEY_PAIRS);
+            self.make_keys(job.cluster.key_algorithm, KEY_PAIRS);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! The only place that asks the host for defaults and draws random values. Reads the configuration file and looks at the
 //! host; never speaks to the network, changes nothing.
 
+mod certs;
 mod checks;
 mod cluster;
 mod defaults;
@@ -14,6 +15,7 @@ mod reset;
 mod stored;
 mod tokens;
 
+pub use certs::cluster_from_file;
 pub use init::resolve_init;
 pub use join::{JoinRequest, resolve_join};
 pub use remove::resolve_remove;

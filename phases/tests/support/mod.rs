@@ -2,6 +2,7 @@
 //!
 //! Reads the key pairs of `testdata/keys`; writes nothing. Jobs to run in it are in `jobs`.
 
+pub(crate) mod files;
 pub(crate) mod jobs;
 pub(crate) mod renew;
 
