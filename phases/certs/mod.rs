@@ -259,3 +259,7 @@ impl<J: OnControlPlane> Phase<J> for ServiceAccountKeys {
 #[cfg(test)]
 #[path = "certs_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "placed_tests.rs"]
+mod placed;

@@ -189,3 +189,7 @@ impl Client<'_> {
         Problem::new(id, what).at(self.place).fix(self.again)
     }
 }
+
+#[cfg(test)]
+#[path = "fit_tests.rs"]
+mod tests;

@@ -97,6 +97,8 @@ impl FixedEntropy {
     /// RSA-2048, in the form kubeadm writes.
     pub(crate) const RSA: [&'static str; 8] =
         keys!["rsa-2048-1" "rsa-2048-2" "rsa-2048-3" "rsa-2048-4" "rsa-2048-5" "rsa-2048-6" "rsa-2048-7" "rsa-2048-8"];
+    /// RSA-2048 in PKCS#8, which kubeadm reads and does not write.
+    pub(crate) const PKCS8: [&'static str; 1] = keys!["rsa-2048-8-pkcs8"];
     /// RSA-3072, RSA-4096 and ECDSA P-384, one each.
     pub(crate) const OTHERS: [&'static str; 3] = keys!["rsa-3072-1" "rsa-4096-1" "ecdsa-p384-1"];
     /// ECDSA P-256, in the form kubeadm writes.
