@@ -63,3 +63,7 @@ fn defaults_stand_in(why: String) -> Problem {
         .why(why)
         .fix("where the cluster differs from them, tell it: --config FILE")
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;
