@@ -141,7 +141,7 @@ fn renew(
     let closing = match &job.requests {
         _ if shared.dry_run => String::new(),
         Some(folder) => signed_elsewhere(folder),
-        None => restarting(&renewal::restarts(&job, name, session.host())?, took),
+        None => restarting(&renewal::restarts(&job, name, session.host())?, name, took),
     };
     report.end(&closing);
     Ok(())
@@ -154,21 +154,24 @@ fn signed_elsewhere(folder: &Path) -> String {
     )
 }
 
-/// Static Pods start again when their manifests go and come back.
-fn restarting(components: &[&str], took: Duration) -> String {
-    if components.is_empty() {
-        return String::new();
+/// What is still to be done by hand. Static Pods start again when their manifests go and come back.
+fn restarting(components: &[&str], name: Option<&str>, took: Duration) -> String {
+    let mut text = format!("\nRenewed in {:.1} s.\n", took.as_secs_f64());
+    if !components.is_empty() {
+        let manifests: Vec<String> = components.iter().map(|component| format!("{component}.yaml")).collect();
+        text.push_str(&format!(
+            "\nNot in use yet by {}: what runs goes on with what it holds in memory.\n\
+             Have it started again, one node at a time:\n\n  \
+             cd /etc/kubernetes/manifests && mkdir ../resting && mv {} ../resting/ &&\n  \
+             sleep 40 && mv ../resting/*.yaml . && rmdir ../resting\n",
+            components.join(", "),
+            manifests.join(" "),
+        ));
     }
-    let manifests: Vec<String> = components.iter().map(|component| format!("{component}.yaml")).collect();
-    format!(
-        "\nRenewed in {:.1} s. Not used yet: {} go on with what they hold in memory. Start them again, one node at a time:\n\n  \
-         cd /etc/kubernetes/manifests && mkdir ../resting && mv {} ../resting/ &&\n  \
-         sleep 40 && mv ../resting/*.yaml . && rmdir ../resting\n\n\
-         Whoever uses a copy of admin.conf, such as ~/.kube/config, needs a new copy.\n",
-        took.as_secs_f64(),
-        components.join(", "),
-        manifests.join(" "),
-    )
+    if name.is_none_or(|name| name == "admin.conf") {
+        text.push_str("\nWhoever uses a copy of admin.conf, such as ~/.kube/config, needs a new copy.\n");
+    }
+    text
 }
 
 fn generate_csr(
