@@ -1,6 +1,7 @@
 //! The workflows: which phases, in which order. This is the table of contents of the program.
 
-use crate::config::{CreateToken, Init, JoinWorker, NeededImages, RemoveNode, Reset};
+use crate::certs::managed::ALL as MANAGED;
+use crate::config::{CreateToken, Init, JoinWorker, NeededImages, RemoveNode, RenewCerts, Reset};
 use crate::discovery::Discovery;
 use crate::mark_control_plane::MarkControlPlane;
 use crate::plan::{Step, Workflow};
@@ -65,3 +66,24 @@ pub static TOKEN_CREATE: Workflow<CreateToken> =
 /// The images of a control-plane node, pulled beforehand.
 pub static IMAGES_PULL: Workflow<NeededImages> =
     Workflow { name: "config images pull", steps: &[Step::Phase(&images::Pull)] };
+/// Successors of certificates, by the names under `certs renew`.
+pub static RENEW: Workflow<RenewCerts> = Workflow {
+    name: "certs renew",
+    steps: &[
+        Step::Phase(&MANAGED[0]),
+        Step::Phase(&MANAGED[1]),
+        Step::Phase(&MANAGED[2]),
+        Step::Phase(&MANAGED[3]),
+        Step::Phase(&MANAGED[4]),
+        Step::Phase(&MANAGED[5]),
+        Step::Phase(&MANAGED[6]),
+        Step::Phase(&MANAGED[7]),
+        Step::Phase(&MANAGED[8]),
+        Step::Phase(&MANAGED[9]),
+        Step::Phase(&MANAGED[10]),
+    ],
+};
+
+/// Keys and requests for a CA that is kept elsewhere.
+pub static GENERATE_CSR: Workflow<Init> =
+    Workflow { name: "certs generate-csr", steps: &[Step::CERTIFICATE_REQUESTS, Step::KUBECONFIG_REQUESTS] };

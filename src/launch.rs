@@ -9,7 +9,7 @@ use kubestrap_phases::config::{Init, Layout, NodeConfig};
 use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{
-    API_CALL_LIMIT, Change, Clock, Cluster, Entropy, Etcd, Event, Host, Overlay, Progress as _, Time, World,
+    API_CALL_LIMIT, Change, Clock, Cluster, Entropy, Etcd, Event, Host, KeyAlgorithm, Overlay, Progress as _, Time, World,
 };
 
 use crate::cli::Shared;
@@ -163,10 +163,15 @@ impl<'a> Session<'a> {
         Ok(self.journal_file.forget()?)
     }
 
+    /// Starts making this many key pairs while other things go on.
+    pub(crate) fn make_keys(&mut self, algorithm: KeyAlgorithm, count: usize) {
+        self.entropy = Real::with_keys_ahead(algorithm, count);
+    }
+
     /// Starts making the key pairs that `init` will need, while other things go on, unless they are there already.
     pub(crate) fn make_keys_ahead(&mut self, job: &Init) -> Result<(), Problem> {
         if self.host.stat(&job.node.layout.certificate("sa.key"))?.is_none() {
-            self.entropy = Real::with_keys_ahead(job.cluster.key_algorithm, KEY_PAIRS);
+            self.make_keys(job.cluster.key_algorithm, KEY_PAIRS);
         }
         Ok(())
     }

@@ -97,6 +97,11 @@ impl Certificate {
         X509Certificate::from_der(der).map(|(_, certificate)| certificate).map_err(|error| error.to_string())
     }
 
+    /// The certificate in all its parts.
+    pub(super) fn parsed(&self) -> X509Certificate<'_> {
+        Self::x509(&self.der).expect("it was parsed when it was read")
+    }
+
     /// DER bytes.
     pub fn der(&self) -> &[u8] {
         &self.der

@@ -51,6 +51,8 @@ pub struct InitFlags {
     pub skip_token_print: bool,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
+    /// `--kubeconfig-dir`.
+    pub kubeconfig_dir: Option<PathBuf>,
 }
 
 /// Flags of `join`.
@@ -114,6 +116,17 @@ pub struct RemoveFlags {
     pub kubeconfig: Option<PathBuf>,
     /// `--drain-timeout`.
     pub drain_timeout: Option<String>,
+}
+
+/// Flags of `certs check-expiration` and `certs renew`.
+#[derive(Debug, Clone, Default)]
+pub struct CertsFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--cert-dir`.
+    pub cert_dir: Option<PathBuf>,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// Flags of `token create`.

@@ -188,6 +188,17 @@ pub struct NeededImages {
     pub is_serial: bool,
 }
 
+/// What `certs renew` has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenewCerts {
+    /// The cluster: its release, its etcd, and which keys and validity it wants.
+    pub cluster: ClusterConfig,
+    /// Where certificates and kubeconfigs lie.
+    pub layout: super::Layout,
+    /// Folder for requests to be signed elsewhere; `None` to sign here.
+    pub requests: Option<PathBuf>,
+}
+
 /// Any job on a node.
 pub trait OnNode: 'static {
     /// This machine.
@@ -204,6 +215,10 @@ pub trait InCluster: OnNode {
 pub trait OnControlPlane: InCluster {
     /// Where this node's API server listens.
     fn endpoint(&self) -> &ApiEndpoint;
+    /// Whether it makes the first control-plane node, whose kubelet cannot get its certificate by TLS bootstrap.
+    fn is_first(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! on_node {
@@ -238,6 +253,10 @@ impl InCluster for JoinControlPlane {
 impl OnControlPlane for Init {
     fn endpoint(&self) -> &ApiEndpoint {
         &self.endpoint
+    }
+
+    fn is_first(&self) -> bool {
+        true
     }
 }
 

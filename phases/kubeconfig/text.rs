@@ -43,6 +43,19 @@ pub fn render_with_certificate(
     yaml::write(&config)
 }
 
+/// A kubeconfig for somebody whose certificate is still to be signed. The CA is left out where it is not known yet.
+pub fn render_with_key(target: &Target<'_>, user: &str, key_pem: &Secret<String>, release: &Release) -> String {
+    let credentials = json!({ "client-key-data": STANDARD.encode(key_pem.reveal()) });
+    let mut config = config(target, user, &format!("{user}@{}", target.cluster_name), &credentials);
+    if target.ca_pem.is_empty() {
+        config["clusters"][0]["cluster"] = json!({ "server": target.server });
+    }
+    if release.kubeconfig_has_preferences() {
+        config["preferences"] = json!({});
+    }
+    yaml::write(&config)
+}
+
 /// The kubeconfig that a kubelet makes for itself: its certificate and key lie in one file, which it renews.
 pub fn render_for_kubelet(server: &str, ca_pem: &str, certificate_file: &Path, release: &Release) -> String {
     let mut config = json!({

@@ -7,7 +7,7 @@ use crate::config::{CreateToken, Etcd, ExternalEtcd, Init, RemoveNode};
 use crate::plan::{Selection, Step, Verdict, Workflow, walk};
 use crate::stage::{Stage, join_job};
 use crate::support::jobs::{V1_20, V1_36, custom_init, default_init, node};
-use crate::workflows::{INIT, JOIN, REMOVE, RESET, TOKEN_CREATE};
+use crate::workflows::{GENERATE_CSR, INIT, JOIN, REMOVE, RENEW, RESET, TOKEN_CREATE};
 
 /// Files that no phase of the workflow makes, and who does.
 const GIVEN: [(&str, &str, &str); 2] = [
@@ -80,7 +80,8 @@ fn rows<J>(workflow: &'static Workflow<J>) -> Vec<(String, &'static str)> {
 }
 
 fn all_rows() -> Vec<(String, &'static str)> {
-    [rows(&INIT), rows(&JOIN), rows(&RESET), rows(&REMOVE), rows(&TOKEN_CREATE)].concat()
+    let of_certs = [rows(&RENEW), rows(&GENERATE_CSR)].concat();
+    [rows(&INIT), rows(&JOIN), rows(&RESET), rows(&REMOVE), rows(&TOKEN_CREATE), of_certs].concat()
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! `kubestrap init`: flags and closing words.
 
+use std::path::PathBuf;
+
 use clap::{Arg, ArgMatches, Command, value_parser};
 use kubestrap_phases::config::{Init, InitFlags, resolve_init};
+use kubestrap_phases::plan::Selection;
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::workflows::INIT;
+use kubestrap_phases::workflows::{GENERATE_CSR, INIT};
 
 use super::phases::{selection, with_phases};
-use super::shared::{self, Shared, list, switch, text, texts, value};
+use super::shared::{self, Shared, folder, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
@@ -19,7 +22,7 @@ fn flags(command: Command) -> Command {
     command
         .arg(
             value("config", "FILE", "Configuration file (kubeadm v1beta2, v1beta3 or v1beta4)")
-                .value_parser(value_parser!(std::path::PathBuf)),
+                .value_parser(value_parser!(PathBuf)),
         )
         .arg(value(
             "apiserver-advertise-address",
@@ -50,12 +53,22 @@ fn flags(command: Command) -> Command {
         .arg(value("token-ttl", "DURATION", "How long the token is valid; 0: for ever; default: 24h0m0s"))
         .arg(switch("skip-token-print", "Leave the token out of the join command"))
         .arg(
+            value("kubeconfig-dir", "FOLDER", "Folder that the phases kubeconfig/* write to; default: /etc/kubernetes")
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(switch("csr-only", "With phases certs/*: make keys and requests only").hide(true))
+        .arg(
+            value("csr-dir", "FOLDER", "Where --csr-only writes; default: the certificate folder")
+                .value_parser(value_parser!(PathBuf))
+                .hide(true),
+        )
+        .arg(
             value(
                 "kubeconfig",
                 "FILE",
                 "Kubeconfig of the phases that talk to the cluster; default: /etc/kubernetes/admin.conf",
             )
-            .value_parser(value_parser!(std::path::PathBuf)),
+            .value_parser(value_parser!(PathBuf)),
         )
 }
 
@@ -83,8 +96,19 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         token_ttl: text(matches, "token-ttl"),
         skip_token_print: matches.get_flag("skip-token-print"),
         kubeconfig: matches.get_one("kubeconfig").cloned(),
+        kubeconfig_dir: folder(matches, "kubeconfig-dir")?,
         ..InitFlags::default()
     };
+    let is_of = |group: &str| selection.only.as_ref().is_some_and(|only| only.starts_with(group));
+    if flags.kubeconfig_dir.is_some() && !is_of("kubeconfig") {
+        return Err(Problem::new("flag-of-a-phase", "--kubeconfig-dir is for the phases kubeconfig/* alone")
+            .at("--kubeconfig-dir")
+            .why("the kubelet and the control plane read theirs from /etc/kubernetes")
+            .fix("kubestrap init phase kubeconfig all --kubeconfig-dir FOLDER"));
+    }
+    if matches.get_flag("csr-only") {
+        return requests(flags, &selection, (folder(matches, "csr-dir")?, is_of("certs")), (shared, report));
+    }
     let mut session = Session::open(shared, report)?;
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
     session.obey(&job.node);
@@ -95,6 +119,29 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
     let took = session.run(&Order { workflow: &INIT, job: &job, selection: &selection, subject: &subject })?;
     report.end(&if is_whole && !session.is_dry() { closing(&job, took) } else { String::new() });
+    Ok(())
+}
+
+/// `init phase certs … --csr-only` of kubeadm 1.20: what `certs generate-csr` does, for one certificate or all.
+fn requests(
+    flags: InitFlags,
+    selection: &Selection,
+    (csr_dir, is_of_certs): (Option<PathBuf>, bool),
+    (shared, report): (&Shared, &Report),
+) -> Result<(), Problem> {
+    if !is_of_certs {
+        return Err(Problem::new("flag-of-a-phase", "--csr-only is for the phases certs/* alone")
+            .at("--csr-only")
+            .why("nothing else has something to be signed")
+            .fix("kubestrap certs generate-csr"));
+    }
+    let cert_dir = csr_dir.map(|folder| folder.display().to_string()).or(flags.cert_dir);
+    let flags = InitFlags { cert_dir, ..flags };
+    let session = Session::open(shared, report)?;
+    let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
+    let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
+    session.run(&Order { workflow: &GENERATE_CSR, job: &job, selection, subject: &subject })?;
+    report.end("");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The command tree. A command file holds flags and closing words; the work is done by `launch`.
 
 mod config;
+mod certs;
 mod init;
 mod join;
 mod phases;
@@ -58,6 +59,7 @@ pub(crate) fn command() -> Command {
         remove::command(),
         token::command(),
         config::command(),
+        certs::command(),
         Command::new("version").about("Print the version of kubestrap"),
     ])
 }
@@ -70,6 +72,7 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("remove", matches)) => remove::run(matches, shared, report),
         Some(("token", matches)) => token::run(matches, shared, report),
         Some(("config", matches)) => config::run(matches, shared, report),
+        Some(("certs", matches)) => certs::run(matches, shared, report),
         _ => {
             let version = env!("CARGO_PKG_VERSION");
             report.answer(&format!("kubestrap {version}"), &json!({ "clientVersion": { "gitVersion": version } }));

@@ -1,8 +1,10 @@
 //! Flags of all commands, and the environment: the only place that reads either.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use kubestrap_phases::problem::Problem;
 
 use crate::report::Output;
 
@@ -91,4 +93,34 @@ pub(crate) fn text(matches: &ArgMatches, name: &str) -> Option<String> {
 /// The values of a list flag.
 pub(crate) fn texts(matches: &ArgMatches, name: &str) -> Vec<String> {
     matches.try_get_many::<String>(name).ok().flatten().into_iter().flatten().cloned().collect()
+}
+
+/// A folder, absolute whatever folder the command was typed in.
+pub(crate) fn folder(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, Problem> {
+    let Some(path) = matches.try_get_one::<PathBuf>(name).ok().flatten() else { return Ok(None) };
+    std::path::absolute(path).map(Some).map_err(|error| {
+        Problem::new("bad-folder", format!("--{name} names no folder"))
+            .at(path.display().to_string())
+            .why(error.to_string())
+            .fix(format!("--{name} /absolute/path"))
+    })
+}
+
+/// Where `--csr-only` writes; `None` without it.
+pub(crate) fn requests_folder(matches: &ArgMatches) -> Result<Option<PathBuf>, Problem> {
+    let found = folder(matches, "csr-dir")?;
+    match (matches.get_flag("csr-only"), found) {
+        (false, None) => Ok(None),
+        (true, Some(folder)) => Ok(Some(folder)),
+        (true, None) => Err(Problem::new("csr-dir-missing", "it is not said where the requests go")
+            .at("--csr-dir")
+            .why("a request and its key must not lie where the certificate in use has its own")
+            .fix("--csr-only --csr-dir /root/requests")),
+        (false, Some(folder)) => {
+            Err(Problem::new("csr-dir-unused", "--csr-dir says where requests go, and none are wanted")
+                .at("--csr-dir")
+                .why("without --csr-only certificates are made here")
+                .fix(format!("--csr-only --csr-dir {}", folder.display())))
+        }
+    }
 }

@@ -67,6 +67,17 @@ impl Report {
         }
     }
 
+    /// Warns outside of any run.
+    pub(crate) fn warning(&self, problem: &Problem) {
+        match &self.way {
+            Way::Json(json) => json.event(Event::Warning(problem)),
+            Way::Bars(_) | Way::Plain(_) => {
+                say(&format!("warn  {problem}"));
+                problem.fixes.iter().for_each(|fix| say(&format!("      fix: {fix}")));
+            }
+        }
+    }
+
     /// Gives the answer of a command that only looks: as text for people, or as a value for programs.
     pub(crate) fn answer(&self, text: &str, value: &Value) {
         match &self.way {

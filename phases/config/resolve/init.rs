@@ -6,7 +6,7 @@ use super::cluster::{build, check_component};
 use super::{INVALID, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
-use crate::config::{ApiEndpoint, Init, InitFlags, NodeConfig, component};
+use crate::config::{ApiEndpoint, Init, InitFlags, Layout, NodeConfig, component};
 use crate::patches;
 use crate::problem::Problem;
 use crate::world::{Clock, Entropy, Host};
@@ -55,8 +55,14 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
     let tokens = tokens::tokens(&draft, flags, (now, entropy), findings);
     let certificate_key = tokens::certificate_key(&draft, flags.upload_certs, entropy, findings);
     let node = node.map(|node| NodeConfig { patches: node.patches.of_release(&cluster.release), ..node });
+    let node = node.map(|mut node| {
+        if let Some(folder) = &flags.kubeconfig_dir {
+            node.layout = node.layout.with_kubeconfigs(folder);
+        }
+        node
+    });
     let init = node.zip(address).map(|(node, address)| Init {
-        kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| node.layout.kubeconfig("admin.conf")),
+        kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| Layout::default().kubeconfig("admin.conf")),
         cluster,
         node,
         endpoint: ApiEndpoint { address, port },

@@ -3,6 +3,7 @@
 //! The only place that asks the host for defaults and draws random values. Reads the configuration file and looks at the
 //! host; never speaks to the network, changes nothing.
 
+mod certs;
 mod checks;
 mod cluster;
 mod defaults;
@@ -19,6 +20,7 @@ mod tokens;
 mod upgrade;
 
 pub use images::resolve_images;
+pub use certs::cluster_from_file;
 pub use init::resolve_init;
 pub use join::{DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, resolve_join};
 pub(super) use nowhere::{NoEntropy, nowhere};
