@@ -1,6 +1,6 @@
 //! The workflows: which phases, in which order. This is the table of contents of the program.
 
-use crate::config::{CreateToken, Init, JoinWorker, RemoveNode, Reset};
+use crate::config::{CreateToken, DeleteTokens, Init, JoinWorker, RemoveNode, Reset};
 use crate::discovery::Discovery;
 use crate::mark_control_plane::MarkControlPlane;
 use crate::plan::{Step, Workflow};
@@ -61,3 +61,7 @@ pub static REMOVE: Workflow<RemoveNode> =
 /// A further bootstrap token.
 pub static TOKEN_CREATE: Workflow<CreateToken> =
     Workflow { name: "token create", steps: &[Step::Phase(&bootstrap_token::create::Create)] };
+
+/// Tokens that nobody shall join with any more.
+pub static TOKEN_DELETE: Workflow<DeleteTokens> =
+    Workflow { name: "token delete", steps: &[Step::Phase(&bootstrap_token::delete::Delete)] };

@@ -111,14 +111,31 @@ pub struct RemoveFlags {
 /// Flags of `token create`.
 #[derive(Debug, Clone, Default)]
 pub struct TokenFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
     /// The argument: the token to make.
     pub token: Option<String>,
     /// `--ttl`.
     pub ttl: Option<String>,
     /// `--description`.
     pub description: Option<String>,
+    /// `--usages`.
+    pub usages: Vec<String>,
+    /// `--groups`.
+    pub groups: Vec<String>,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
     /// `--print-join-command`.
     pub print_join_command: bool,
+    /// `--certificate-key`.
+    pub certificate_key: Option<String>,
+}
+
+/// Flags of `token delete`.
+#[derive(Debug, Clone, Default)]
+pub struct TokenDeleteFlags {
+    /// The arguments: IDs or whole tokens.
+    pub tokens: Vec<String>,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
 }

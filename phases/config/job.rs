@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ApiEndpoint, BootstrapToken, ClusterConfig, NodeConfig};
+use super::{ApiEndpoint, BootstrapToken, ClusterConfig, NodeConfig, TokenId};
 use crate::world::{Identity, Secret};
 
 /// What `init` has to do.
@@ -118,12 +118,23 @@ pub struct RemoveNode {
 /// What `token create` has to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateToken {
-    /// The token to make.
-    pub token: TokenSpec,
+    /// The tokens to make, at least one.
+    pub tokens: Vec<TokenSpec>,
     /// Credentials, and where the cluster is.
     pub kubeconfig: PathBuf,
     /// Whether the whole join command is shown rather than the token alone.
     pub print_join_command: bool,
+    /// Key that opens uploaded certificates: the join command is then one for a control-plane node.
+    pub certificate_key: Option<Secret<String>>,
+}
+
+/// What `token delete` has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeleteTokens {
+    /// Which tokens, each once.
+    pub ids: Vec<TokenId>,
+    /// Credentials.
+    pub kubeconfig: PathBuf,
 }
 
 /// Any job on a node.

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::config::{CreateToken, Etcd, ExternalEtcd, Init, RemoveNode};
+use crate::config::{CreateToken, DeleteTokens, Etcd, ExternalEtcd, Init, RemoveNode};
 use crate::plan::{Selection, Step, Verdict, Workflow, walk};
 use crate::stage::{Stage, join_job};
 use crate::support::jobs::{V1_20, V1_36, custom_init, default_init, node};
-use crate::workflows::{INIT, JOIN, REMOVE, RESET, TOKEN_CREATE};
+use crate::workflows::{INIT, JOIN, REMOVE, RESET, TOKEN_CREATE, TOKEN_DELETE};
 
 /// Files that no phase of the workflow makes, and who does.
 const GIVEN: [(&str, &str, &str); 2] = [
@@ -61,9 +61,12 @@ fn what_a_phase_of_the_other_workflows_needs_is_made_before_it_or_given() {
     let kubeconfig = PathBuf::from("/etc/kubernetes/admin.conf");
     for release in [V1_20, V1_36] {
         check(&RESET, "reset", &Stage::ready(&release, "n1").reset_job());
-        let token = default_init(release).tokens.remove(0);
+        let tokens = default_init(release).tokens;
+        let ids = tokens.iter().map(|spec| spec.token.id().clone()).collect();
+        check(&TOKEN_DELETE, "token delete", &DeleteTokens { ids, kubeconfig: kubeconfig.clone() });
         let kubeconfig = kubeconfig.clone();
-        check(&TOKEN_CREATE, "token create", &CreateToken { token, kubeconfig, print_join_command: true });
+        let job = CreateToken { tokens, kubeconfig, print_join_command: true, certificate_key: None };
+        check(&TOKEN_CREATE, "token create", &job);
     }
     let (target, drain_timeout) = (node("n2").name, std::time::Duration::from_secs(120));
     check(&REMOVE, "remove", &RemoveNode { target, kubeconfig, drain_timeout });
@@ -79,7 +82,7 @@ fn rows<J>(workflow: &'static Workflow<J>) -> Vec<(String, &'static str)> {
 }
 
 fn all_rows() -> Vec<(String, &'static str)> {
-    [rows(&INIT), rows(&JOIN), rows(&RESET), rows(&REMOVE), rows(&TOKEN_CREATE)].concat()
+    [rows(&INIT), rows(&JOIN), rows(&RESET), rows(&REMOVE), rows(&TOKEN_CREATE), rows(&TOKEN_DELETE)].concat()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command tree. A command file holds flags and closing words; the work is done by `launch`.
 
+mod about;
 mod init;
 mod join;
 mod phases;
@@ -7,12 +8,12 @@ mod remove;
 mod reset;
 mod shared;
 mod token;
+mod upgrade;
 
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 use kubestrap_phases::problem::Problem;
-use serde_json::json;
 
 use crate::report::Report;
 pub(crate) use shared::Shared;
@@ -56,7 +57,10 @@ pub(crate) fn command() -> Command {
         reset::command(),
         remove::command(),
         token::command(),
-        Command::new("version").about("Print the version of kubestrap"),
+        upgrade::command(),
+        about::version(),
+        about::completion(),
+        about::man(),
     ])
 }
 
@@ -67,9 +71,14 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("reset", matches)) => reset::run(matches, shared, report),
         Some(("remove", matches)) => remove::run(matches, shared, report),
         Some(("token", matches)) => token::run(matches, shared, report),
+        Some(("upgrade", matches)) => upgrade::run(matches),
+        Some(("completion", matches)) => {
+            about::run_completion(matches, report);
+            Ok(())
+        }
+        Some(("man", matches)) => about::run_man(matches),
         _ => {
-            let version = env!("CARGO_PKG_VERSION");
-            report.answer(&format!("kubestrap {version}"), &json!({ "clientVersion": { "gitVersion": version } }));
+            about::run_version(shared, report);
             Ok(())
         }
     }

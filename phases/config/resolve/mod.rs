@@ -19,7 +19,7 @@ pub use join::{JoinRequest, resolve_join};
 pub use remove::resolve_remove;
 pub use reset::resolve_reset;
 pub use stored::cluster_from_config_maps;
-pub use tokens::resolve_token;
+pub use tokens::{resolve_token, resolve_token_delete};
 
 use std::path::Path;
 
