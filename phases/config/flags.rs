@@ -49,6 +49,21 @@ pub struct InitFlags {
     pub skip_token_print: bool,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
+    /// `--kubeconfig-dir`, of the phases that make kubeconfigs.
+    pub kubeconfig_dir: Option<PathBuf>,
+    /// `--apiserver-extra-args`, `--controller-manager-extra-args` and `--scheduler-extra-args`, each as `name=value`.
+    pub extra_args: ExtraArgs,
+}
+
+/// Flags of the components, on the phases that write their manifests; each in place of what the file says.
+#[derive(Debug, Clone, Default)]
+pub struct ExtraArgs {
+    /// Of kube-apiserver.
+    pub api_server: Vec<String>,
+    /// Of kube-controller-manager.
+    pub controller_manager: Vec<String>,
+    /// Of kube-scheduler.
+    pub scheduler: Vec<String>,
 }
 
 /// Flags of `join`.

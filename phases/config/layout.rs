@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-/// The paths of a node. The certificate folder can be moved; the others are kubeadm's and fixed.
+/// The paths of a node. The folders of certificates and of kubeconfigs can be moved; the others are kubeadm's and fixed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     certificates: PathBuf,
+    kubeconfigs: PathBuf,
 }
 
 impl Layout {
@@ -18,7 +19,13 @@ impl Layout {
 
     /// The layout with this certificate folder.
     pub fn new(certificates: impl Into<PathBuf>) -> Self {
-        Self { certificates: certificates.into() }
+        Self { certificates: certificates.into(), kubeconfigs: PathBuf::from("/etc/kubernetes") }
+    }
+
+    /// The same with kubeconfigs in another folder.
+    #[must_use]
+    pub fn with_kubeconfigs(self, folder: impl Into<PathBuf>) -> Self {
+        Self { kubeconfigs: folder.into(), ..self }
     }
 
     /// Certificate folder.
@@ -31,14 +38,14 @@ impl Layout {
         self.certificates.join(name)
     }
 
-    /// `/etc/kubernetes`, home of the kubeconfigs.
+    /// `/etc/kubernetes`, home of the kubeconfigs unless they were moved.
     pub fn etc(&self) -> &'static Path {
         Path::new("/etc/kubernetes")
     }
 
     /// A kubeconfig by file name, such as `admin.conf`.
     pub fn kubeconfig(&self, file: &str) -> PathBuf {
-        self.etc().join(file)
+        self.kubeconfigs.join(file)
     }
 
     /// Folder of the static Pods' manifests.

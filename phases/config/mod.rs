@@ -15,7 +15,7 @@ mod types;
 pub mod wire;
 
 pub use duration::{format_duration, parse_duration};
-pub use flags::{InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenDeleteFlags, TokenFlags};
+pub use flags::{ExtraArgs, InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenDeleteFlags, TokenFlags};
 pub use job::{
     CreateToken, DeleteTokens, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, OnControlPlane, OnNode,
     RemoveNode, Reset, TokenSpec,

@@ -5,6 +5,7 @@ use kubestrap_phases::config::{Init, InitFlags, resolve_init};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::INIT;
 
+use super::init_phases;
 use super::phases::{selection, with_phases};
 use super::shared::{Shared, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
@@ -12,7 +13,7 @@ use crate::report::Report;
 
 pub(super) fn command() -> Command {
     let about = "Make this machine the first control-plane node of a cluster";
-    with_phases(Command::new("init").about(about), &INIT, flags)
+    init_phases::augment(with_phases(Command::new("init").about(about), &INIT, flags))
 }
 
 fn flags(command: Command) -> Command {
@@ -83,8 +84,12 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         kubeconfig: matches.get_one("kubeconfig").cloned(),
         ..InitFlags::default()
     };
+    let flags = init_phases::read(matches, flags);
     let mut session = Session::open(shared, report)?;
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
+    if init_phases::print_manifest(matches, &selection, &job, report) {
+        return Ok(());
+    }
     if is_whole {
         session.make_keys_ahead(&job)?;
     }

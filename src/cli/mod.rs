@@ -1,7 +1,9 @@
 //! The command tree. A command file holds flags and closing words; the work is done by `launch`.
 
 mod about;
+mod arguments;
 mod init;
+mod init_phases;
 mod join;
 mod phases;
 mod remove;
@@ -20,7 +22,9 @@ pub(crate) use shared::Shared;
 
 /// Reads the command line, does what it says, and tells how it ended.
 pub(crate) fn run() -> ExitCode {
-    let matches = match command().try_get_matches() {
+    let root = command();
+    let words = arguments::in_our_words(std::env::args_os(), &root);
+    let matches = match root.try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => {
             let _ = error.print();

@@ -51,6 +51,11 @@ impl Shared {
                     .value_name("LEVEL")
                     .help("Accepted for kubeadm's sake; every cause is shown without it"),
             )
+            .args(["vmodule", "log-file", "log-file-max-size"].map(|name| unheeded(name).global(true)))
+            .args(
+                ["add-dir-header", "one-output", "skip-headers", "skip-log-headers"]
+                    .map(|name| switch(name, "Accepted for kubeadm's sake, without effect").hide(true).global(true)),
+            )
     }
 
     /// Reads them, and the environment.

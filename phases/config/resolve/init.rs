@@ -53,6 +53,12 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
 
     let tokens = tokens::tokens(&draft, flags, (now, entropy), findings);
     let certificate_key = tokens::certificate_key(&draft, flags.upload_certs, entropy, findings);
+    let node = node.map(|mut node| {
+        if let Some(folder) = &flags.kubeconfig_dir {
+            node.layout = node.layout.with_kubeconfigs(folder);
+        }
+        node
+    });
     let init = node.zip(address).map(|(node, address)| Init {
         kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| node.layout.kubeconfig("admin.conf")),
         cluster,
@@ -89,6 +95,15 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
             Some(flags.apiserver_cert_extra_sans.clone()),
         );
     }
+    for (key, flag, args) in [
+        (Setting::ApiServerArgs, "--apiserver-extra-args", &flags.extra_args.api_server),
+        (Setting::ControllerManagerArgs, "--controller-manager-extra-args", &flags.extra_args.controller_manager),
+        (Setting::SchedulerArgs, "--scheduler-extra-args", &flags.extra_args.scheduler),
+    ] {
+        if !args.is_empty() {
+            draft.say_flag(key, flag, Some(extra_args(args, flag, findings)));
+        }
+    }
     if let Some(text) = &flags.feature_gates {
         let mut gates = Map::new();
         for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
@@ -105,6 +120,24 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
         }
         draft.say_flag(Setting::FeatureGates, "--feature-gates", Some(Value::Object(gates)));
     }
+}
+
+/// `name=value` each, in the shape that files have.
+fn extra_args(args: &[String], flag: &'static str, findings: &mut Findings) -> Vec<Value> {
+    let mut read = Vec::new();
+    for arg in args {
+        match arg.split_once('=') {
+            Some((name, value)) => read.push(json!({"name": name.trim(), "value": value})),
+            None => findings.wrong(
+                "config-bad-argument",
+                "an additional flag cannot be used",
+                &Origin::Flag(flag),
+                format!("{arg:?} is not of the form name=value"),
+                "v=4,profiling=false",
+            ),
+        }
+    }
+    read
 }
 
 /// A TCP port.
