@@ -1,13 +1,13 @@
 //! The workflows: which phases, in which order. This is the table of contents of the program.
 
-use crate::config::{CreateToken, DeleteTokens, Init, JoinWorker, RemoveNode, Reset};
+use crate::config::{CreateToken, DeleteTokens, Init, JoinWorker, RemoveNode, Reset, UserKubeconfig};
 use crate::discovery::Discovery;
 use crate::mark_control_plane::MarkControlPlane;
 use crate::plan::{Step, Workflow};
 use crate::preflight::Preflight;
 use crate::show_join_command::ShowJoinCommand;
 use crate::wait_control_plane::WaitControlPlane;
-use crate::{bootstrap_token, drain, join, kubelet, reset};
+use crate::{bootstrap_token, drain, join, kubeconfig, kubelet, reset};
 
 /// The first control-plane node. Manifests are written before the kubelet starts, so that it finds them at once.
 pub static INIT: Workflow<Init> = Workflow {
@@ -65,3 +65,7 @@ pub static TOKEN_CREATE: Workflow<CreateToken> =
 /// Tokens that nobody shall join with any more.
 pub static TOKEN_DELETE: Workflow<DeleteTokens> =
     Workflow { name: "token delete", steps: &[Step::Phase(&bootstrap_token::delete::Delete)] };
+
+/// A kubeconfig for one more user.
+pub static KUBECONFIG_USER: Workflow<UserKubeconfig> =
+    Workflow { name: "kubeconfig user", steps: &[Step::Phase(&kubeconfig::user::User)] };

@@ -5,6 +5,7 @@
 
 pub mod certificate;
 pub mod found;
+mod groups;
 pub mod issue;
 pub mod table;
 
@@ -15,7 +16,7 @@ use table::CertSpec;
 use crate::config::{Etcd, OnControlPlane};
 use crate::plan::{Artifact, Phase, Step, Verdict};
 use crate::problem::Problem;
-use crate::world::{Content, Event, World};
+use crate::world::{Content, Event, KeyAlgorithm, World};
 
 const KEY_MODE: u32 = 0o600;
 const CERTIFICATE_MODE: u32 = 0o644;
@@ -140,7 +141,12 @@ fn make(
 /// # Errors
 /// When the source of keys hands out something that is no key.
 pub(crate) fn new_key(job: &dyn OnControlPlane, world: &World<'_>) -> Result<PrivateKey, Problem> {
-    let pem = world.entropy().key_pem(job.cluster().key_algorithm);
+    key_of(job.cluster().key_algorithm, world)
+}
+
+/// A new key of this kind.
+pub(crate) fn key_of(algorithm: KeyAlgorithm, world: &World<'_>) -> Result<PrivateKey, Problem> {
+    let pem = world.entropy().key_pem(algorithm);
     PrivateKey::parse(pem.reveal()).map_err(|error| {
         Problem::new("key-unusable", "cannot use a key that was just made")
             .why(error.to_string())

@@ -154,3 +154,18 @@ pub struct TokenDeleteFlags {
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
 }
+
+/// Flags of `kubeconfig user`.
+#[derive(Debug, Clone, Default)]
+pub struct UserKubeconfigFlags {
+    /// `--client-name`.
+    pub client_name: String,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--org`.
+    pub organizations: Vec<String>,
+    /// `--token`.
+    pub token: Option<String>,
+    /// `--validity-period`.
+    pub validity_period: Option<String>,
+}

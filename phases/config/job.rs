@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ApiEndpoint, BootstrapToken, ClusterConfig, NodeConfig, TokenId};
+use super::{ApiEndpoint, BootstrapToken, ClusterConfig, Layout, NodeConfig, TokenId};
 use crate::world::{Identity, Secret};
 
 /// What `init` has to do.
@@ -135,6 +135,23 @@ pub struct DeleteTokens {
     pub ids: Vec<TokenId>,
     /// Credentials.
     pub kubeconfig: PathBuf,
+}
+
+/// What `kubeconfig user` has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserKubeconfig {
+    /// The cluster, with the validity that the certificate shall have.
+    pub cluster: ClusterConfig,
+    /// Where the CA lies.
+    pub layout: Layout,
+    /// `https://host:port` that the kubeconfig names.
+    pub server: String,
+    /// Who it is for.
+    pub client_name: String,
+    /// The user's groups.
+    pub organizations: Vec<String>,
+    /// A bearer token in place of a certificate.
+    pub token: Option<Secret<String>>,
 }
 
 /// Any job on a node.

@@ -15,15 +15,17 @@ mod types;
 pub mod wire;
 
 pub use duration::{format_duration, parse_duration};
-pub use flags::{ExtraArgs, InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenDeleteFlags, TokenFlags};
+pub use flags::{
+    ExtraArgs, InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenDeleteFlags, TokenFlags, UserKubeconfigFlags,
+};
 pub use job::{
     CreateToken, DeleteTokens, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, OnControlPlane, OnNode,
-    RemoveNode, Reset, TokenSpec,
+    RemoveNode, Reset, TokenSpec, UserKubeconfig,
 };
 pub use layout::Layout;
 pub use resolve::{
-    JoinRequest, cluster_from_config_maps, resolve_init, resolve_join, resolve_remove, resolve_reset, resolve_token,
-    resolve_token_delete,
+    JoinRequest, Told, cluster_from_config_maps, resolve_init, resolve_join, resolve_remove, resolve_reset,
+    resolve_token, resolve_token_delete, resolve_user_kubeconfig,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
 pub use wire::{encode_cluster_config, encode_cluster_status};

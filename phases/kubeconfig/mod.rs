@@ -5,10 +5,12 @@
 
 mod cluster;
 mod text;
+pub mod user;
 
 pub use cluster::{KnownCluster, cluster_of};
 pub use text::{
     Credentials, Kubeconfig, Source, Target, cluster_info, parse, render_for_kubelet, render_with_certificate,
+    render_with_token,
 };
 
 use std::path::Path;

@@ -2,9 +2,11 @@
 
 mod about;
 mod arguments;
+mod catalogue;
 mod init;
 mod init_phases;
 mod join;
+mod kubeconfig;
 mod phases;
 mod remove;
 mod reset;
@@ -61,7 +63,10 @@ pub(crate) fn command() -> Command {
         reset::command(),
         remove::command(),
         token::command(),
+        kubeconfig::command(),
+        catalogue::command(),
         upgrade::command(),
+        upgrade::alpha(),
         about::version(),
         about::completion(),
         about::man(),
@@ -75,7 +80,13 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("reset", matches)) => reset::run(matches, shared, report),
         Some(("remove", matches)) => remove::run(matches, shared, report),
         Some(("token", matches)) => token::run(matches, shared, report),
+        Some(("phase", matches)) => catalogue::run(matches, report),
         Some(("upgrade", matches)) => upgrade::run(matches),
+        Some(("alpha", matches)) => match matches.subcommand() {
+            Some(("kubeconfig", matches)) => kubeconfig::run(matches, shared, report),
+            _ => upgrade::run_alpha(),
+        },
+        Some(("kubeconfig", matches)) => kubeconfig::run(matches, shared, report),
         Some(("completion", matches)) => {
             about::run_completion(matches, report);
             Ok(())
@@ -90,6 +101,8 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
 
 #[cfg(test)]
 mod help_tests;
+#[cfg(test)]
+mod kubeadm_tests;
 
 #[cfg(test)]
 mod tests {

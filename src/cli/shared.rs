@@ -29,6 +29,7 @@ impl Shared {
                 Arg::new("output")
                     .short('o')
                     .long("output")
+                    .alias("experimental-output")
                     .value_name("FORM")
                     .global(true)
                     .help_heading("Output")

@@ -42,6 +42,19 @@ pub(super) fn command() -> Command {
         .subcommands(UPGRADE.map(|(name, about)| reserved(name, about)))
 }
 
+/// kubeadm's `alpha`, as 1.20 has it.
+pub(super) fn alpha() -> Command {
+    let pivot = reserved("pivot", "Reserved: run the control plane as DaemonSets");
+    let selfhosting = Command::new("selfhosting").about("Reserved: the control plane inside the cluster");
+    Command::new("alpha")
+        .about("Names that kubeadm 1.20 has under alpha")
+        .hide(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(super::kubeconfig::command())
+        .subcommand(selfhosting.subcommand_required(true).arg_required_else_help(true).subcommand(pivot))
+}
+
 /// Takes every argument, since none is looked at.
 pub(super) fn reserved(name: &'static str, about: &'static str) -> Command {
     Command::new(name).about(about).disable_help_subcommand(true).arg(
@@ -53,6 +66,12 @@ pub(super) fn reserved(name: &'static str, about: &'static str) -> Command {
             .allow_hyphen_values(true)
             .help("What kubeadm's command of this name takes; not looked at"),
     )
+}
+
+pub(super) fn run_alpha() -> Result<(), Problem> {
+    Err(Problem::new("selfhosting-not-served", "kubestrap does not move the control plane into the cluster")
+        .why("kubeadm deprecated it in 1.20 and removed it in 1.21; nothing was looked at or changed")
+        .fix("static Pods are kept; to move those of a 1.20 cluster all the same: kubeadm alpha selfhosting pivot"))
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Problem> {

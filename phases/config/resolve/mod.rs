@@ -13,6 +13,7 @@ mod remove;
 mod reset;
 mod stored;
 mod tokens;
+mod user;
 
 pub use init::resolve_init;
 pub use join::{JoinRequest, resolve_join};
@@ -20,6 +21,7 @@ pub use remove::resolve_remove;
 pub use reset::resolve_reset;
 pub use stored::cluster_from_config_maps;
 pub use tokens::{resolve_token, resolve_token_delete};
+pub use user::{Told, resolve_user_kubeconfig};
 
 use std::path::Path;
 
