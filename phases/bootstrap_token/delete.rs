@@ -40,13 +40,13 @@ impl Phase<DeleteTokens> for Delete {
 
 fn not_there(unknown: &[&TokenId], asked: usize) -> Problem {
     let names: Vec<&str> = unknown.iter().map(|id| id.as_str()).collect();
-    let noun = if names.len() == 1 { "a bootstrap token" } else { "bootstrap tokens" };
+    let noun = if names.len() == 1 { "bootstrap token" } else { "bootstrap tokens" };
     let others = match asked - names.len() {
         0 => "nothing was changed",
         1 => "the other one was deleted",
         _ => "the others were deleted",
     };
-    Problem::new("token-unknown", format!("the cluster has not {noun} {}", names.join(", ")))
+    Problem::new("token-unknown", format!("the cluster has no {noun} {}", names.join(", ")))
         .at(names.iter().map(|id| format!("Secret kube-system/bootstrap-token-{id}")).collect::<Vec<_>>().join(", "))
         .why(format!("it has expired and was removed, or was never there; {others}"))
         .fix("see which there are: kubestrap token list")

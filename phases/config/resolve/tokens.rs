@@ -64,7 +64,7 @@ fn specs(
         let expires = described.expires(now, findings);
         let usages = described.usages(findings);
         let groups = described.groups(&usages, findings);
-        let description = flags.description.or(described.text("description").map(|(text, _)| text));
+        let description = flags.description.or_else(|| described.text("description").map(|(text, _)| text));
         let description = description.unwrap_or_default().to_owned();
         Some(TokenSpec { token: token?, description, expires, usages, groups })
     });
