@@ -7,6 +7,7 @@
 
 pub mod addon;
 pub mod bootstrap_token;
+pub mod catalogue;
 pub mod certs;
 pub mod cluster_admins;
 pub mod config;

@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// # Errors
 /// When the API server cannot be asked or refuses the object for a reason that does not pass within a minute.
 pub fn put(world: &World<'_>, identity: &Identity, object: &impl Serialize) -> Result<bool, Problem> {
-    let wanted = serde_json::to_value(object).expect("objects have text keys only");
+    let wanted = value(object);
     let reference = ObjectRef::of(&wanted);
     insist(world, &format!("the API server to take {reference}"), || {
         let found = world.cluster().get(identity, &reference)?;
@@ -127,6 +127,11 @@ pub fn node_ref(name: &NodeName) -> ObjectRef {
 /// A ConfigMap.
 pub fn config_map(namespace: &str, name: &str, data: BTreeMap<String, String>) -> ConfigMap {
     ConfigMap { metadata: metadata(namespace, name), data: Some(data), ..ConfigMap::default() }
+}
+
+/// An object as JSON.
+pub(crate) fn value(object: &impl Serialize) -> Value {
+    serde_json::to_value(object).expect("objects have text keys only")
 }
 
 /// Namespace and name.

@@ -1,14 +1,16 @@
 //! The workflows: which phases, in which order. This is the table of contents of the program.
 
 use crate::certs::managed::ALL as MANAGED;
-use crate::config::{CreateToken, Init, JoinWorker, NeededImages, RemoveNode, RenewCerts, Reset};
+use crate::config::{
+    CreateToken, DeleteTokens, Init, JoinWorker, NeededImages, RemoveNode, RenewCerts, Reset, UserKubeconfig,
+};
 use crate::discovery::Discovery;
 use crate::mark_control_plane::MarkControlPlane;
 use crate::plan::{Step, Workflow};
 use crate::preflight::Preflight;
 use crate::show_join_command::ShowJoinCommand;
 use crate::wait_control_plane::WaitControlPlane;
-use crate::{bootstrap_token, drain, images, join, kubelet, reset};
+use crate::{bootstrap_token, drain, images, join, kubeconfig, kubelet, reset};
 
 /// The first control-plane node. Manifests are written before the kubelet starts, so that it finds them at once.
 pub static INIT: Workflow<Init> = Workflow {
@@ -87,3 +89,10 @@ pub static RENEW: Workflow<RenewCerts> = Workflow {
 /// Keys and requests for a CA that is kept elsewhere.
 pub static GENERATE_CSR: Workflow<Init> =
     Workflow { name: "certs generate-csr", steps: &[Step::CERTIFICATE_REQUESTS, Step::KUBECONFIG_REQUESTS] };
+/// Tokens that nobody shall join with any more.
+pub static TOKEN_DELETE: Workflow<DeleteTokens> =
+    Workflow { name: "token delete", steps: &[Step::Phase(&bootstrap_token::delete::Delete)] };
+
+/// A kubeconfig for one more user.
+pub static KUBECONFIG_USER: Workflow<UserKubeconfig> =
+    Workflow { name: "kubeconfig user", steps: &[Step::Phase(&kubeconfig::user::User)] };

@@ -2,7 +2,7 @@
 //!
 //! Touches nothing before the plan is made. The first change takes the lock on the state folder and begins the journal.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kubestrap_phases::config::{Init, Layout, NodeConfig};
@@ -52,7 +52,7 @@ pub(crate) struct Order<'a, J: 'static> {
 impl<'a> Session<'a> {
     /// Opens the ports; changes nothing.
     pub(crate) fn open(shared: &'a Shared, report: &'a Report) -> Result<Self, Problem> {
-        let state = Path::new(Layout::STATE);
+        let state = &state_folder(shared);
         let interrupt = Interrupt::by_signals().map_err(|error| {
             Problem::new("host-signals", "cannot listen to signals")
                 .why(error.to_string())
@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
                 World::new(&overlay, (&overlay, &overlay), &self.dry_time, (&self.entropy, self.report), &journal)
                     .with_api_call_limit(self.api_call_limit);
             run(&plan, order.job, &world)?;
-            if self.shared.output == Output::Text {
+            if matches!(self.shared.output, Output::Text | Output::Short) {
                 show_changes(&overlay);
             }
             return Ok(started.elapsed());
@@ -175,6 +175,12 @@ impl<'a> Session<'a> {
         }
         Ok(())
     }
+}
+
+/// A node's own, or that of somebody who is not root and changes a cluster from afar.
+fn state_folder(shared: &Shared) -> PathBuf {
+    let own = if crate::host::is_root() { None } else { shared.own_state() };
+    own.unwrap_or_else(|| PathBuf::from(Layout::STATE))
 }
 
 /// A dry run reads the journal and writes none.

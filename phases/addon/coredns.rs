@@ -6,6 +6,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Service, ServiceAccount, Toleration};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::Value;
 
 use crate::cluster_admins::{self, administrator};
 use crate::config::{ClusterConfig, Init, Release};
@@ -77,6 +78,18 @@ pub fn install(
     objects::put(world, identity, &patched(deployment, patches)?)?;
     objects::put(world, identity, &service(cluster))?;
     Ok(())
+}
+
+/// All objects as they are made where there are none yet, in the order in which kubeadm prints them.
+pub fn manifests(cluster: &ClusterConfig) -> Vec<Value> {
+    vec![
+        objects::value(&deployment(cluster)),
+        objects::value(&config_map(cluster)),
+        objects::value(&service(cluster)),
+        objects::value(&cluster_role(&cluster.release)),
+        objects::value(&objects::template::<ClusterRoleBinding>(TEMPLATE)),
+        objects::value(&objects::template::<ServiceAccount>(TEMPLATE)),
+    ]
 }
 
 /// The ConfigMap with the Corefile.

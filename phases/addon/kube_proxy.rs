@@ -65,6 +65,18 @@ pub fn install(
     Ok(())
 }
 
+/// All objects as they are made where there are none yet, in the order in which kubeadm prints them.
+pub fn manifests(cluster: &ClusterConfig, endpoint: &ApiEndpoint) -> Vec<Value> {
+    vec![
+        objects::value(&objects::template::<ServiceAccount>(TEMPLATE)),
+        objects::value(&objects::template::<ClusterRoleBinding>(TEMPLATE)),
+        objects::value(&objects::template::<Role>(TEMPLATE)),
+        objects::value(&objects::template::<RoleBinding>(TEMPLATE)),
+        objects::value(&config_map(cluster, endpoint)),
+        objects::value(&daemon_set(cluster)),
+    ]
+}
+
 /// The ConfigMap with the configuration and the kubeconfig. Neither text ends with a newline, as kubeadm writes them:
 /// the hash covers them.
 pub fn config_map(cluster: &ClusterConfig, endpoint: &ApiEndpoint) -> ConfigMap {

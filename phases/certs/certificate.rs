@@ -68,7 +68,7 @@ impl Certificate {
         if found.is_empty() { Err(PemError::NoBlock("CERTIFICATE")) } else { Ok(found) }
     }
 
-    fn from_der(der: Vec<u8>) -> Result<Self, PemError> {
+    pub(super) fn from_der(der: Vec<u8>) -> Result<Self, PemError> {
         let mut facts = Self::facts(&Self::x509(&der).map_err(PemError::NoCertificate)?);
         facts.der = der;
         Ok(facts)

@@ -253,6 +253,34 @@ fn sign(
     }
 }
 
+/// Makes a certificate of somebody who is in any number of groups.
+///
+/// # Errors
+/// As `leaf`.
+pub fn leaf_in_groups(
+    leaf: &Leaf,
+    groups: &[String],
+    key: &PrivateKey,
+    ca: &CaPair,
+    (cluster, world): (&ClusterConfig, &World<'_>),
+) -> Result<String, Problem> {
+    if let [] | [_] = groups {
+        let leaf = Leaf { organization: groups.first().cloned(), ..leaf.clone() };
+        return self::leaf(&leaf, key, ca, cluster, world);
+    }
+    let without = self::leaf(&Leaf { organization: None, ..leaf.clone() }, key, ca, cluster, world)?;
+    let found = Certificate::parse_all(&without).ok().and_then(|mut found| found.pop());
+    let signed = found
+        .zip(ca.key.as_ref())
+        .and_then(|(found, ca_key)| super::groups::with_organizations(found.der(), groups, &ca_key.pair))
+        .and_then(|der| Certificate::from_der(der).ok())
+        .filter(|signed| signed.is_signed_by(&ca.certificates[0]) && signed.organizations.len() == groups.len());
+    signed.map(|signed| signed.pem()).ok_or_else(|| {
+        let refused = |source| IssueError::Refused { common_name: leaf.common_name.clone(), source };
+        refused(rcgen::Error::CouldNotParseCertificate).into()
+    })
+}
+
 /// Makes a request for a certificate to be signed elsewhere. Like kubeadm's it says subject and names; what the certificate
 /// may be used for is the signer's to add.
 ///

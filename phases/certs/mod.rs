@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod expiration;
 pub(crate) mod external;
 pub mod found;
+mod groups;
 pub mod issue;
 mod likeness;
 pub mod managed;

@@ -51,8 +51,21 @@ pub struct InitFlags {
     pub skip_token_print: bool,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
-    /// `--kubeconfig-dir`.
+    /// `--kubeconfig-dir`, of the phases that make kubeconfigs.
     pub kubeconfig_dir: Option<PathBuf>,
+    /// `--apiserver-extra-args`, `--controller-manager-extra-args` and `--scheduler-extra-args`, each as `name=value`.
+    pub extra_args: ExtraArgs,
+}
+
+/// Flags of the components, on the phases that write their manifests; each in place of what the file says.
+#[derive(Debug, Clone, Default)]
+pub struct ExtraArgs {
+    /// Of kube-apiserver.
+    pub api_server: Vec<String>,
+    /// Of kube-controller-manager.
+    pub controller_manager: Vec<String>,
+    /// Of kube-scheduler.
+    pub scheduler: Vec<String>,
 }
 
 /// Flags of `join`.
@@ -132,16 +145,48 @@ pub struct CertsFlags {
 /// Flags of `token create`.
 #[derive(Debug, Clone, Default)]
 pub struct TokenFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
     /// The argument: the token to make.
     pub token: Option<String>,
     /// `--ttl`.
     pub ttl: Option<String>,
     /// `--description`.
     pub description: Option<String>,
+    /// `--usages`.
+    pub usages: Vec<String>,
+    /// `--groups`.
+    pub groups: Vec<String>,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
     /// `--print-join-command`.
     pub print_join_command: bool,
+    /// `--certificate-key`.
+    pub certificate_key: Option<String>,
+}
+
+/// Flags of `token delete`.
+#[derive(Debug, Clone, Default)]
+pub struct TokenDeleteFlags {
+    /// The arguments: IDs or whole tokens.
+    pub tokens: Vec<String>,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Flags of `kubeconfig user`.
+#[derive(Debug, Clone, Default)]
+pub struct UserKubeconfigFlags {
+    /// `--client-name`.
+    pub client_name: String,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--org`.
+    pub organizations: Vec<String>,
+    /// `--token`.
+    pub token: Option<String>,
+    /// `--validity-period`.
+    pub validity_period: Option<String>,
 }
 
 /// Flags of `config images list` and `config images pull`.

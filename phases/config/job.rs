@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ApiEndpoint, BootstrapToken, ClusterConfig, NodeConfig};
+use super::{ApiEndpoint, BootstrapToken, ClusterConfig, Layout, NodeConfig, TokenId};
 use crate::world::{HiddenToken, Identity, Secret, UnmountFlag};
 
 /// What `init` has to do.
@@ -167,12 +167,40 @@ pub struct RemoveNode {
 /// What `token create` has to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateToken {
-    /// The token to make.
-    pub token: TokenSpec,
+    /// The tokens to make, at least one.
+    pub tokens: Vec<TokenSpec>,
     /// Credentials, and where the cluster is.
     pub kubeconfig: PathBuf,
     /// Whether the whole join command is shown rather than the token alone.
     pub print_join_command: bool,
+    /// Key that opens uploaded certificates: the join command is then one for a control-plane node.
+    pub certificate_key: Option<Secret<String>>,
+}
+
+/// What `token delete` has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeleteTokens {
+    /// Which tokens, each once.
+    pub ids: Vec<TokenId>,
+    /// Credentials.
+    pub kubeconfig: PathBuf,
+}
+
+/// What `kubeconfig user` has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserKubeconfig {
+    /// The cluster, with the validity that the certificate shall have.
+    pub cluster: ClusterConfig,
+    /// Where the CA lies.
+    pub layout: Layout,
+    /// `https://host:port` that the kubeconfig names.
+    pub server: String,
+    /// Who it is for.
+    pub client_name: String,
+    /// The user's groups.
+    pub organizations: Vec<String>,
+    /// A bearer token in place of a certificate.
+    pub token: Option<Secret<String>>,
 }
 
 /// What `config images` is about.

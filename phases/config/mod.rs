@@ -18,16 +18,19 @@ pub mod wire;
 
 pub(crate) use component::clashes;
 pub use duration::{format_duration, parse_duration};
-pub use flags::{CertsFlags, ImagesFlags, InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenFlags};
+pub use flags::{
+    CertsFlags, ExtraArgs, ImagesFlags, InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenDeleteFlags, TokenFlags,
+    UserKubeconfigFlags,
+};
 pub use job::{
-    Bootstrap, CreateToken, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, NeededImages, OnControlPlane,
-    OnNode, RemoveNode, RenewCerts, Reset, TokenSpec,
+    Bootstrap, CreateToken, DeleteTokens, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, NeededImages, OnControlPlane,
+    OnNode, RemoveNode, RenewCerts, Reset, TokenSpec, UserKubeconfig,
 };
 pub use layout::Layout;
 pub use print::{ComponentConfig, DefaultsOf, default_documents};
 pub use resolve::{
-    DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, cluster_from_config_maps, cluster_from_file, read_config_file,
-    resolve_images, resolve_init, resolve_join, resolve_remove, resolve_reset, resolve_token,
+    DiscoverBy, JoinRequest, Told, TokenDiscovery, TrustedCluster, cluster_from_config_maps, cluster_from_file, read_config_file,
+    resolve_images, resolve_init, resolve_join, resolve_remove, resolve_reset, resolve_token, resolve_token_delete, resolve_user_kubeconfig,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
 pub use validate::{Allowed, Validated, validate};

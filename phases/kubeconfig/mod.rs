@@ -7,13 +7,14 @@ mod cluster;
 mod fit;
 mod successor;
 mod text;
+pub mod user;
 
 pub use cluster::{KnownCluster, cluster_of};
 use successor::lone_key;
 pub(crate) use successor::with_successor;
 pub use text::{
     Credentials, Kubeconfig, Source, Target, cluster_info, parse, render_for_kubelet, render_with_certificate,
-    render_with_key,
+    render_with_key, render_with_token,
 };
 
 use crate::certs::certificate::Certificate;

@@ -36,7 +36,16 @@ pub fn render_with_certificate(
         "client-certificate-data": STANDARD.encode(certificate_pem),
         "client-key-data": STANDARD.encode(key_pem.reveal()),
     });
-    let mut config = config(target, user, &format!("{user}@{}", target.cluster_name), &credentials);
+    write(target, user, &credentials, release)
+}
+
+/// A kubeconfig for somebody with a bearer token; context `<user>@<cluster>`.
+pub fn render_with_token(target: &Target<'_>, user: &str, token: &Secret<String>, release: &Release) -> String {
+    write(target, user, &json!({ "token": token.reveal() }), release)
+}
+
+fn write(target: &Target<'_>, user: &str, credentials: &Value, release: &Release) -> String {
+    let mut config = config(target, user, &format!("{user}@{}", target.cluster_name), credentials);
     if release.kubeconfig_has_preferences() {
         config["preferences"] = json!({});
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::names::{self, Fate};
 use super::{Phase, Verdict};
 use crate::problem::Problem;
 
@@ -72,6 +73,8 @@ pub struct Plan<J: 'static> {
     pub workflow: &'static Workflow<J>,
     /// Phases with their paths and verdicts.
     pub phases: Vec<PlannedPhase<J>>,
+    /// What was asked for by a name of kubeadm's that stands for nothing here, and why.
+    pub nothing: Vec<(String, String)>,
 }
 
 /// A phase with its path and verdict.
@@ -97,12 +100,8 @@ impl<J> Workflow<J> {
     /// # Errors
     /// When a selected or skipped path does not exist; names the nearest one.
     pub fn plan(&'static self, job: &J, selection: &Selection) -> Result<Plan<J>, Problem> {
-        let paths = self.paths();
-        for wanted in selection.only.iter().chain(&selection.skip) {
-            if !paths.contains(wanted) {
-                return Err(self.unknown(wanted, &paths));
-            }
-        }
+        let mut nothing = Vec::new();
+        let selection = &self.in_our_names(selection, &mut nothing)?;
         let mut phases = Vec::new();
         walk(self.steps, "", &mut |path, step| {
             let Step::Phase(phase) = step else { return };
@@ -116,7 +115,29 @@ impl<J> Workflow<J> {
             };
             phases.push(PlannedPhase { path: path.to_owned(), phase: *phase, verdict });
         });
-        Ok(Plan { workflow: self, phases })
+        Ok(Plan { workflow: self, phases, nothing })
+    }
+
+    /// The selection with the paths of the table; names that stand for nothing are put aside.
+    fn in_our_names(&self, selection: &Selection, nothing: &mut Vec<(String, String)>) -> Result<Selection, Problem> {
+        let paths = self.paths();
+        let mut ours = |wanted: &String| {
+            if paths.contains(wanted) {
+                return Ok(wanted.clone());
+            }
+            match names::fate(self.name, wanted) {
+                Some((Fate::Is(_), today)) if paths.contains(&today) => Ok(today),
+                Some((Fate::Nothing(why), path)) => {
+                    nothing.push((path.clone(), why.to_owned()));
+                    Ok(path)
+                }
+                _ => Err(self.unknown(wanted, &paths)),
+            }
+        };
+        Ok(Selection {
+            only: selection.only.as_ref().map(&mut ours).transpose()?,
+            skip: selection.skip.iter().map(ours).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Path of the phase that makes a file.

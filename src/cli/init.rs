@@ -8,6 +8,7 @@ use kubestrap_phases::plan::Selection;
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::{GENERATE_CSR, INIT};
 
+use super::init_phases;
 use super::phases::{selection, with_phases};
 use super::shared::{self, Shared, folder, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
@@ -15,7 +16,7 @@ use crate::report::Report;
 
 pub(super) fn command() -> Command {
     let about = "Make this machine the first control-plane node of a cluster";
-    with_phases(Command::new("init").about(about), &INIT, flags)
+    init_phases::augment(with_phases(Command::new("init").about(about), &INIT, flags))
 }
 
 fn flags(command: Command) -> Command {
@@ -109,10 +110,14 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     if matches.get_flag("csr-only") {
         return requests(flags, &selection, (folder(matches, "csr-dir")?, is_of("certs")), (shared, report));
     }
+    let flags = init_phases::read(matches, flags);
     let mut session = Session::open(shared, report)?;
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
     session.obey(&job.node);
     let selection = selection.or_skip(&job.node.skip_phases);
+    if init_phases::print_manifest(matches, &selection, &job, report) {
+        return Ok(());
+    }
     if is_whole {
         session.make_keys_ahead(&job)?;
     }

@@ -106,6 +106,28 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
             Some(flags.apiserver_cert_extra_sans.clone()),
         );
     }
+    for (key, flag, args) in [
+        (Setting::ApiServerArgs, "--apiserver-extra-args", &flags.extra_args.api_server),
+        (Setting::ControllerManagerArgs, "--controller-manager-extra-args", &flags.extra_args.controller_manager),
+        (Setting::SchedulerArgs, "--scheduler-extra-args", &flags.extra_args.scheduler),
+    ] {
+        if !args.is_empty() {
+            draft.say_flag(key, flag, Some(extra_args(args, flag, findings)));
+        }
+    }
+    if let Some(text) = &flags.feature_gates {
+        let mut gates = Map::new();
+        for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
+            match gate.split_once('=').map(|(name, on)| (name.trim(), on.trim().parse::<bool>())) {
+                Some((name, Ok(on))) if !name.is_empty() => drop(gates.insert(name.to_owned(), json!(on))),
+                _ => findings.wrong(
+                    "config-bad-gate",
+                    "a feature gate cannot be read",
+                    &Origin::Flag("--feature-gates"),
+                    format!("{gate:?} is not of the form Name=true"),
+                    "PublicKeysECDSA=true",
+                ),
+            }
     say_gates(draft, flags.feature_gates.as_deref(), findings);
 }
 
@@ -126,6 +148,24 @@ pub(super) fn say_gates(draft: &mut Draft, flag: Option<&str>, findings: &mut Fi
         }
     }
     draft.say_flag(Setting::FeatureGates, "--feature-gates", Some(Value::Object(gates)));
+}
+
+/// `name=value` each, in the shape that files have.
+fn extra_args(args: &[String], flag: &'static str, findings: &mut Findings) -> Vec<Value> {
+    let mut read = Vec::new();
+    for arg in args {
+        match arg.split_once('=') {
+            Some((name, value)) => read.push(json!({"name": name.trim(), "value": value})),
+            None => findings.wrong(
+                "config-bad-argument",
+                "an additional flag cannot be used",
+                &Origin::Flag(flag),
+                format!("{arg:?} is not of the form name=value"),
+                "v=4,profiling=false",
+            ),
+        }
+    }
+    read
 }
 
 /// A TCP port.

@@ -18,6 +18,7 @@ mod reset;
 mod stored;
 mod tokens;
 mod upgrade;
+mod user;
 
 pub use images::resolve_images;
 pub use certs::cluster_from_file;
@@ -27,8 +28,9 @@ pub(super) use nowhere::{NoEntropy, nowhere};
 pub use remove::resolve_remove;
 pub use reset::resolve_reset;
 pub use stored::cluster_from_config_maps;
-pub use tokens::resolve_token;
+pub use tokens::{resolve_token, resolve_token_delete};
 pub(super) use upgrade::check_upgrade;
+pub use user::{Told, resolve_user_kubeconfig};
 
 use std::path::Path;
 

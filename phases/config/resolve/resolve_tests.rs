@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{cluster_from_config_maps, resolve_init, resolve_join, resolve_reset};
-use crate::config::{DiscoverBy, Etcd, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags, Timeouts};
+use crate::config::{DiscoverBy, Etcd, ExtraArgs, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags, Timeouts};
 use crate::problem::{Exit, Problem};
 use crate::world::{
     Change, Clock, Command, Entropy, Facts, FileInfo, FileKind, Host, HostError, KeyAlgorithm, Output, Overlay,
