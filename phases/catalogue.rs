@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::config::{
-    BootstrapToken, CreateToken, DeleteTokens, Discovered, Init, InitFlags, JoinWorker, Layout, RemoveFlags,
+    Bootstrap, BootstrapToken, CreateToken, DeleteTokens, Discovered, Init, InitFlags, JoinWorker, Layout, RemoveFlags,
     ResetFlags, UserKubeconfig, resolve_init, resolve_remove, resolve_reset,
 };
 use crate::plan::{Artifact, Fate, OTHER_NAMES, Step, Workflow, walk};
@@ -157,7 +157,7 @@ fn example_join(init: &Init) -> JoinWorker {
         discovery: Discovered {
             server: init.cluster.server_url(&init.endpoint),
             ca_pem: String::new(),
-            bootstrap: bootstrap.unwrap_or_else(|| BootstrapToken::random(|| 0)),
+            bootstrap: Bootstrap::Token(bootstrap.unwrap_or_else(|| BootstrapToken::random(|| 0))),
             ca_cert_path: init.node.layout.certificate("ca.crt"),
             tls_bootstrap_timeout: Duration::ZERO,
         },

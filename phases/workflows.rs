@@ -68,6 +68,7 @@ pub static TOKEN_CREATE: Workflow<CreateToken> =
 /// The images of a control-plane node, pulled beforehand.
 pub static IMAGES_PULL: Workflow<NeededImages> =
     Workflow { name: "config images pull", steps: &[Step::Phase(&images::Pull)] };
+
 /// Successors of certificates, by the names under `certs renew`.
 pub static RENEW: Workflow<RenewCerts> = Workflow {
     name: "certs renew",
@@ -89,6 +90,7 @@ pub static RENEW: Workflow<RenewCerts> = Workflow {
 /// Keys and requests for a CA that is kept elsewhere.
 pub static GENERATE_CSR: Workflow<Init> =
     Workflow { name: "certs generate-csr", steps: &[Step::CERTIFICATE_REQUESTS, Step::KUBECONFIG_REQUESTS] };
+
 /// Tokens that nobody shall join with any more.
 pub static TOKEN_DELETE: Workflow<DeleteTokens> =
     Workflow { name: "token delete", steps: &[Step::Phase(&bootstrap_token::delete::Delete)] };

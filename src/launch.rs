@@ -9,7 +9,8 @@ use kubestrap_phases::config::{Init, Layout, NodeConfig};
 use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{
-    API_CALL_LIMIT, Change, Clock, Cluster, Entropy, Etcd, Event, Host, KeyAlgorithm, Overlay, Progress as _, Time, World,
+    API_CALL_LIMIT, Change, Clock, Cluster, Entropy, Etcd, Event, Host, KeyAlgorithm, Overlay, Progress as _, Time,
+    World,
 };
 
 use crate::cli::Shared;

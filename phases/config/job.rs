@@ -222,7 +222,7 @@ pub struct RenewCerts {
     /// The cluster: its release, its etcd, and which keys and validity it wants.
     pub cluster: ClusterConfig,
     /// Where certificates and kubeconfigs lie.
-    pub layout: super::Layout,
+    pub layout: Layout,
     /// Folder for requests to be signed elsewhere; `None` to sign here.
     pub requests: Option<PathBuf>,
 }

@@ -9,7 +9,7 @@ use super::cluster_of;
 use super::text::{Target, render_with_certificate, render_with_token};
 use crate::certs::found::{self, Ca};
 use crate::certs::issue::{self, Leaf, Names, Usage};
-use crate::certs::key_of;
+use crate::certs::new_key;
 use crate::config::{ClusterConfig, Layout, UserKubeconfig, cluster_from_config_maps};
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
@@ -51,7 +51,7 @@ impl Phase<UserKubeconfig> for User {
                     usage: Usage::Client,
                     names: Names::default(),
                 };
-                let key = key_of(cluster.key_algorithm, world)?;
+                let key = new_key(cluster.key_algorithm, world)?;
                 let certificate = issue::leaf_in_groups(&leaf, &job.organizations, &key, &ca, (cluster, world))?;
                 render_with_certificate(&target, &job.client_name, (&certificate, key.pem()), &cluster.release)
             }

@@ -115,19 +115,6 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
             draft.say_flag(key, flag, Some(extra_args(args, flag, findings)));
         }
     }
-    if let Some(text) = &flags.feature_gates {
-        let mut gates = Map::new();
-        for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
-            match gate.split_once('=').map(|(name, on)| (name.trim(), on.trim().parse::<bool>())) {
-                Some((name, Ok(on))) if !name.is_empty() => drop(gates.insert(name.to_owned(), json!(on))),
-                _ => findings.wrong(
-                    "config-bad-gate",
-                    "a feature gate cannot be read",
-                    &Origin::Flag("--feature-gates"),
-                    format!("{gate:?} is not of the form Name=true"),
-                    "PublicKeysECDSA=true",
-                ),
-            }
     say_gates(draft, flags.feature_gates.as_deref(), findings);
 }
 

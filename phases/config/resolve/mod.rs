@@ -20,8 +20,8 @@ mod tokens;
 mod upgrade;
 mod user;
 
-pub use images::resolve_images;
 pub use certs::cluster_from_file;
+pub use images::resolve_images;
 pub use init::resolve_init;
 pub use join::{DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, resolve_join};
 pub(super) use nowhere::{NoEntropy, nowhere};
