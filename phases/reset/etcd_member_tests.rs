@@ -18,7 +18,8 @@ const OTHERS: [(&str, &str); 2] = [("n2", "10.77.0.12"), ("n3", "10.77.0.13")];
 fn control_plane(others: usize) -> Stage {
     let mut stage = initialised(V1_20);
     for (name, address) in &OTHERS[..others] {
-        stage.machine.overlay = std::mem::take(&mut stage.machine.overlay).with_object(etcd_pod(name, address)).with_member(name, address);
+        stage.machine.overlay =
+            std::mem::take(&mut stage.machine.overlay).with_object(etcd_pod(name, address)).with_member(name, address);
     }
     stage
 }
@@ -139,6 +140,22 @@ fn a_member_that_was_only_announced_is_known_from_the_journal() {
     let made = stage.machine.made();
     let Some(Change::Member(removal)) = made.last() else { panic!("{made:?}") };
     assert_eq!(removal.access.endpoints, ["https://10.77.0.11:2379"]);
+}
+
+#[test]
+fn without_an_api_server_the_members_of_old_are_asked() {
+    let stage = Stage::ready(&V1_20, "n2");
+    let flags = [
+        "initial-advertise-peer-urls=https://10.77.0.12:2380",
+        "advertise-client-urls=https://10.77.0.12:2379",
+        "initial-cluster=n1=https://10.77.0.11:2380,n2=https://10.77.0.12:2380",
+    ];
+    let command: String = flags.iter().map(|flag| format!("    - --{flag}\n")).collect();
+    let manifest = format!("spec:\n  containers:\n  - command:\n    - etcd\n{command}");
+    stage.machine.put("/etc/kubernetes/manifests/etcd.yaml", &manifest, 0o600);
+    let job = stage.reset_job();
+    let access = stage.within(|world| Own::of(&job, world)?.expect("a manifest").access(&job, world)).unwrap();
+    assert_eq!(access.endpoints, ["https://10.77.0.11:2379", "https://10.77.0.12:2379"]);
 }
 
 #[test]
