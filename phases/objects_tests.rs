@@ -139,8 +139,14 @@ fn what_may_pass_is_tried_again_and_nothing_else() {
 fn the_limit_for_calls_is_the_worlds() {
     let bench = Bench::default();
     let journal = Journal::new(&bench.store);
-    let world = World::new(&bench.overlay, &bench.overlay, &bench.time, (&bench.entropy, &bench.recorder), &journal)
-        .with_api_call_limit(Duration::from_secs(5));
+    let world = World::new(
+        &bench.overlay,
+        (&bench.overlay, &bench.overlay),
+        &bench.time,
+        (&bench.entropy, &bench.recorder),
+        &journal,
+    )
+    .with_api_call_limit(Duration::from_secs(5));
     let tries = Cell::new(0);
     let outcome: Result<(), Problem> = insist(&world, "an answer", || {
         tries.set(tries.get() + 1);

@@ -44,7 +44,8 @@ fn cluster() -> Bench {
 fn run<J>(bench: &Bench, phase: &dyn Phase<J>, job: &J) -> (Result<(), Problem>, Results) {
     let (results, store) = (Results::default(), MemoryStore::default());
     let journal = Journal::new(&store);
-    let world = World::new(&bench.overlay, &bench.overlay, &bench.time, (&bench.entropy, &results), &journal);
+    let world =
+        World::new(&bench.overlay, (&bench.overlay, &bench.overlay), &bench.time, (&bench.entropy, &results), &journal);
     let outcome = phase.run(job, &world);
     (outcome, results)
 }

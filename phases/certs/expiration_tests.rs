@@ -131,6 +131,7 @@ fn an_external_etcd_has_no_rows() {
     let nowhere = PathBuf::new;
     cluster.etcd = Etcd::External(ExternalEtcd {
         endpoints: Vec::new(),
+        http_endpoints: Vec::new(),
         ca_file: nowhere(),
         cert_file: nowhere(),
         key_file: nowhere(),

@@ -48,7 +48,8 @@ fn node() -> Bench {
 fn run(bench: &Bench, job: &UserKubeconfig) -> Result<(Kubeconfig, Vec<String>), Problem> {
     let (results, store) = (Results::default(), MemoryStore::default());
     let journal = Journal::new(&store);
-    let world = World::new(&bench.overlay, &bench.overlay, &bench.time, (&bench.entropy, &results), &journal);
+    let world =
+        World::new(&bench.overlay, (&bench.overlay, &bench.overlay), &bench.time, (&bench.entropy, &results), &journal);
     let before = bench.overlay.changes().len();
     User.run(job, &world)?;
     assert_eq!(bench.overlay.changes().len(), before, "nothing is changed");

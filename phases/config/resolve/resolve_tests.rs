@@ -363,3 +363,27 @@ fn a_file_for_reset_says_all_that_flags_say() {
     let plain = resolve_reset(&ResetFlags::default(), &a_host()).expect("a job");
     assert!(!plain.cleanup_tmp_dir && !plain.force && plain.unmount_flags.is_empty());
 }
+
+}
+
+#[test]
+fn flags_of_single_phases_reach_the_job() {
+    let args = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let text = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n\
+        apiServer: {extraArgs: {v: \"2\", profiling: \"false\"}}\nscheduler: {extraArgs: {v: \"3\"}}\n";
+    let host = a_host().with_file(FILE, text, 0o600);
+    let extra_args = ExtraArgs { api_server: args(&["v=4", "audit-log-path=/a=b"]), ..ExtraArgs::default() };
+    let flags = InitFlags { config: Some(FILE.into()), extra_args, ..InitFlags::default() };
+    let flags = InitFlags { kubeconfig_dir: Some("/root/kubeconfigs".into()), ..flags };
+    let job = init(&flags, &host).expect("a job");
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(job.cluster.api_server.extra_args, [pair("v", "4"), pair("audit-log-path", "/a=b")]);
+    assert_eq!(job.cluster.scheduler.extra_args, [pair("v", "3")], "what no flag speaks of stays");
+    assert_eq!(job.node.layout.kubeconfig("admin.conf"), Path::new("/root/kubeconfigs/admin.conf"));
+    assert_eq!(job.node.layout.manifest("etcd"), Path::new("/etc/kubernetes/manifests/etcd.yaml"));
+
+    let extra_args = ExtraArgs { scheduler: args(&["profiling"]), ..ExtraArgs::default() };
+    let problem = init(&InitFlags { extra_args, ..InitFlags::default() }, &a_host()).unwrap_err();
+    assert_eq!(ids(&problem), ["config-bad-argument"]);
+    assert_eq!(problem.findings[0].place.as_deref(), Some("--scheduler-extra-args"));
+}
