@@ -1,5 +1,8 @@
 //! Preflight: each check with a machine that fails it, what is ignored, and what of ours is not held against us.
 
+use std::path::Path;
+use std::time::Duration;
+
 use crate::config::{Cidr, Init, JoinWorker};
 use crate::plan::Phase;
 use crate::preflight::Preflight;
@@ -7,7 +10,7 @@ use crate::problem::{Exit, Problem};
 use crate::stage::{Machine, Stage, init_job, join_job, ready_overlay};
 use crate::support::jobs::{V1_20, V1_36};
 use crate::workflows::{INIT, JOIN, RESET};
-use crate::world::{PortOwner, UnitState};
+use crate::world::{Host, Mount, PortOwner, Route, Space, UnitState};
 
 /// Name, whether it is an error, what is done to a good machine, and the finding.
 type Row = (&'static str, bool, fn(&mut Machine), &'static str);
@@ -25,6 +28,39 @@ fn unit(exists: bool, enabled: bool, active: &str) -> UnitState {
     UnitState { exists, enabled, active: active.to_owned(), ..UnitState::default() }
 }
 
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// With so many of a hundred GiB free; one is too little for anything, as it stands for 100 MiB.
+fn set_space(machine: &mut Machine, folder: &str, percent: u64) {
+    let available = if percent == 1 { 100 << 20 } else { percent << 30 };
+    machine.overlay.probed.folders.insert(folder.into(), Space { available, total: 100 << 30 });
+}
+
+fn set_kernel(machine: &mut Machine, kernel: &str) {
+    if kernel.starts_with('3') {
+        let config = machine.overlay.read(Path::new("/boot/config-6.1.0")).unwrap().unwrap();
+        machine.put(&format!("/boot/config-{kernel}"), std::str::from_utf8(&config).unwrap(), 0o644);
+    }
+    kernel.clone_into(&mut machine.overlay.facts.kernel);
+}
+
+/// A proxy for all but these.
+fn set_proxy(machine: &mut Machine, exceptions: &str) {
+    let variables = [("HTTPS_PROXY", "http://proxy:3128"), ("no_proxy", exceptions)];
+    machine.overlay.facts.proxies = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+}
+
+fn a_route(interface: &str, destination: &str) -> Route {
+    Route { interface: interface.to_owned(), destination: Cidr::parse(destination).unwrap(), metric: 0 }
+}
+
+fn a_mount(point: &str) -> Mount {
+    let options = vec!["rw".to_owned(), "noexec".to_owned()];
+    Mount { point: point.into(), source: "/dev/sdb".to_owned(), fs_type: "ext4".to_owned(), options }
+}
+
 /// Checks that hold for a control-plane node of 1.20.
 const CONTROL_PLANE: &[Row] = &[
     ("one CPU", true, |m| m.overlay.facts.cpus = 1, "NumCPU"),
@@ -34,12 +70,6 @@ const CONTROL_PLANE: &[Row] = &[
     ("port of the controller manager", true, |m| listens(m, 10257), "Port-10257"),
     ("client port of etcd", true, |m| listens(m, 2379), "Port-2379"),
     ("peer port of etcd", true, |m| listens(m, 2380), "Port-2380"),
-    (
-        "address in the Service network",
-        true,
-        |m| m.overlay.facts.interfaces[0].addresses.push("10.96.0.9".parse().unwrap()),
-        "NetworkOverlap",
-    ),
     (
         "manifest of etcd",
         true,
@@ -64,6 +94,9 @@ const CONTROL_PLANE: &[Row] = &[
         |m| m.put("/etc/kubernetes/manifests/kube-scheduler.yaml", "", 0o600),
         "FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml",
     ),
+    ("slow disk", false, |m| m.overlay.probed.disk.as_mut().unwrap().as_mut().unwrap().p99 = ms(11), "EtcdDisk"),
+    ("disk that cannot be written", false, |m| m.overlay.probed.disk = Some(Err("read-only".to_owned())), "EtcdDisk"),
+    ("full disk of etcd", true, |m| set_space(m, "/var/lib/etcd", 1), "DiskSpace"),
     ("data of etcd", true, |m| m.put("/var/lib/etcd/member/snap/db", "", 0o600), "DirAvailable--var-lib-etcd"),
 ];
 
@@ -80,6 +113,8 @@ const EVERY_NODE: &[Row] = &[
     ("swap before 1.22", true, |m| m.overlay.facts.swaps.push("/swap.img".to_owned()), "Swap"),
     ("no conntrack", true, |m| drop(m.overlay.facts.programs.remove("conntrack")), "FileExisting-conntrack"),
     ("no ip", true, |m| drop(m.overlay.facts.programs.remove("ip")), "FileExisting-ip"),
+    ("no ebtables", false, |m| drop(m.overlay.facts.programs.remove("ebtables")), "FileExisting-ebtables"),
+    ("no touch", false, |m| drop(m.overlay.facts.programs.remove("touch")), "FileExisting-touch"),
     ("no iptables", true, |m| drop(m.overlay.facts.programs.remove("iptables")), "FileExisting-iptables"),
     ("no mount", true, |m| drop(m.overlay.facts.programs.remove("mount")), "FileExisting-mount"),
     ("no nsenter", true, |m| drop(m.overlay.facts.programs.remove("nsenter")), "FileExisting-nsenter"),
@@ -120,6 +155,78 @@ const EVERY_NODE: &[Row] = &[
         |m| m.overlay.runtime.sandbox_image = Some("registry.k8s.io/pause:3.8".to_owned()),
         "PauseImage",
     ),
+    ("swap at the next boot", false, |m| m.put("/etc/fstab", "/swap.img none swap sw 0 0\n", 0o644), "Swap"),
+    ("clock that nobody sets", false, |m| m.overlay.probed.clock_synchronized = Some(false), "TimeSync"),
+    ("SELinux", false, |m| m.put("/sys/fs/selinux/enforce", "1", 0o644), "SELinux"),
+    ("old kernel", true, |m| set_kernel(m, "3.2.0"), "SystemVerification"),
+    ("kernel of unknown make", false, |m| set_kernel(m, "6.2.0"), "SystemVerification"),
+    (
+        "kernel without cpusets",
+        true,
+        |m| m.put("/boot/config-6.1.0", "CONFIG_NAMESPACES=y\n", 0o644),
+        "SystemVerification",
+    ),
+    ("no overlay", false, |m| m.overlay.facts.file_systems.clear(), "KernelModules"),
+    (
+        "few inotify instances",
+        false,
+        |m| drop(m.overlay.facts.sysctls.insert("fs/inotify/max_user_instances".to_owned(), "64".to_owned())),
+        "Inotify",
+    ),
+    (
+        "kubelet flag that hides the configuration",
+        true,
+        |m| m.put("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--config=/etc/mine.yaml\n", 0o644),
+        "KubeletFlags",
+    ),
+    (
+        "kubelet flag with another driver",
+        false,
+        |m| m.put("/etc/sysconfig/kubelet", "KUBELET_EXTRA_ARGS=\"--cgroup-driver systemd\"\n", 0o644),
+        "KubeletFlags",
+    ),
+    (
+        "kubelet flag with another name",
+        true,
+        |m| m.put("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--hostname-override=other\n", 0o644),
+        "KubeletFlags",
+    ),
+    (
+        "kubelet flag with another socket",
+        true,
+        |m| m.put("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--container-runtime-endpoint=unix:///run/x\n", 0o644),
+        "KubeletFlags",
+    ),
+    ("two default routes", false, |m| m.overlay.facts.routes.push(a_route("eth1", "0.0.0.0/0")), "DefaultRoute"),
+    ("small packets", false, |m| m.overlay.facts.interfaces[0].mtu = 1200, "Mtu"),
+    (
+        "address in the Service network",
+        true,
+        |m| m.overlay.facts.interfaces[0].addresses.push("10.96.0.9".parse().unwrap()),
+        "NetworkOverlap",
+    ),
+    (
+        "route into the Service network",
+        false,
+        |m| m.overlay.facts.routes.push(a_route("vpn0", "10.96.0.0/16")),
+        "NetworkOverlap",
+    ),
+    (
+        "name server in the Service network",
+        false,
+        |m| m.put("/etc/resolv.conf", "nameserver 10.100.0.53\n", 0o644),
+        "NetworkOverlap",
+    ),
+    ("proxy before the API server", false, |m| set_proxy(m, "10.96.0.0/12"), "HTTPProxy"),
+    ("little space for Pods", false, |m| set_space(m, "/var/lib/kubelet", 9), "DiskSpace"),
+    ("little space for images", false, |m| set_space(m, "/var/lib/containerd", 14), "DiskSpace"),
+    (
+        "no programs in containers",
+        true,
+        |m| m.overlay.facts.mounts.push(a_mount("/var/lib/containerd")),
+        "MountOptions",
+    ),
+    ("no programs in volumes", false, |m| m.overlay.facts.mounts.push(a_mount("/var/lib/kubelet")), "MountOptions"),
     ("another cgroup driver", true, |m| m.overlay.runtime.systemd_cgroup = Some(true), "CgroupDriver"),
 ];
 
@@ -223,7 +330,7 @@ fn newer_releases_ask_for_less() {
     let stage = Stage::over(machine);
     assert_eq!(init_preflight(&stage, &init_job(V1_36)), Ok(()));
     let warnings: Vec<String> = stage.told.warnings().into_iter().map(|warning| warning.id).collect();
-    assert_eq!(warnings, ["Swap"]);
+    assert_eq!(warnings, ["Swap", "KernelModules"]);
 }
 
 #[test]
@@ -255,7 +362,7 @@ fn all_findings_come_together() {
     let programs = ["conntrack", "ip", "iptables", "mount", "nsenter"].map(|name| format!("FileExisting-{name}"));
     assert_eq!(errors[..2], ["NumCPU", "Swap"]);
     assert_eq!(errors[2..], programs);
-    assert_eq!(stage.told.warnings().len(), 3);
+    assert_eq!(stage.told.warnings().len(), 5);
 }
 
 #[test]

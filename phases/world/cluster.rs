@@ -50,6 +50,17 @@ pub enum Identity {
         /// The token.
         token: HiddenToken,
     },
+    /// Somebody who holds a client certificate: how external etcd is asked.
+    Certificate {
+        /// `https://host:port`, or `http://…` for a server without TLS.
+        server: String,
+        /// File with CA certificates; empty for the host's own.
+        ca: PathBuf,
+        /// File with the client certificate; empty for none.
+        certificate: PathBuf,
+        /// File with its key; empty for none.
+        key: PathBuf,
+    },
     /// Nobody in particular; the server is verified with this CA, or not at all before the CA is known.
     Anonymous {
         /// `https://host:port`.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Change, Cluster, ClusterError, Command, Content, Facts, FileInfo, FileKind, Host, HostError, Identity,
-    ObjectChange, ObjectRef, Output, RuntimeStatus, Undo, UnitAction, UnitState, Verb,
+    ObjectChange, ObjectRef, Output, Probed, Probes, RuntimeStatus, Undo, UnitAction, UnitState, Verb,
 };
 
 /// A host and a cluster in memory.
@@ -23,6 +23,8 @@ pub struct Overlay<'a> {
     pub facts: Facts,
     /// The runtime when there is no base.
     pub runtime: RuntimeStatus,
+    /// What probes find when there is no base.
+    pub probed: Probed,
     files: RefCell<BTreeMap<PathBuf, Layer>>,
     units: RefCell<BTreeMap<String, UnitState>>,
     objects: RefCell<BTreeMap<ObjectRef, Option<Value>>>,
@@ -166,6 +168,11 @@ impl Host for Overlay<'_> {
 
     fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
         self.base.map_or_else(|| Ok(self.runtime.clone()), |base| base.runtime(socket))
+    }
+
+    /// A dry run does not write to the disk, not even to measure it.
+    fn probe(&self, probes: &Probes) -> Probed {
+        self.base.map_or_else(|| self.probed.clone(), |base| base.probe(&Probes { disk: None, ..probes.clone() }))
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {

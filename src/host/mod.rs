@@ -11,6 +11,7 @@ mod linux;
 mod mounts;
 mod network;
 mod ports;
+mod probes;
 mod runtime;
 mod sandboxes;
 mod state;

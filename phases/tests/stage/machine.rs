@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use crate::support::FixedEntropy;
 use crate::world::{
     Answer, Change, Cluster, ClusterError, Command, Content, Facts, FileInfo, FileKind, Host, HostError, Identity,
-    Mount, ObjectChange, ObjectRef, Output, Overlay, PortOwner, RuntimeStatus, Sandbox, Undo, UnitAction, UnitState,
-    Verb,
+    Mount, ObjectChange, ObjectRef, Output, Overlay, PortOwner, Probed, Probes, RuntimeStatus, Sandbox, Undo,
+    UnitAction, UnitState, Verb,
 };
 
 const ETC: &str = "/etc/kubernetes";
@@ -177,8 +177,12 @@ impl Machine {
             let name = &self.overlay.facts.host_name;
             let labels = json!({"kubernetes.io/hostname": name});
             let ready = json!([{"type": "Ready", "status": "True"}]);
+            let info = json!({"machineID": self.overlay.facts.machine_id});
+            let own = |address| json!({"type": "InternalIP", "address": address});
+            let addresses: Vec<Value> = self.overlay.facts.default_addresses.iter().map(own).collect();
             self.register(json!({
-                "apiVersion": "v1", "kind": "Node", "status": {"conditions": ready},
+                "apiVersion": "v1", "kind": "Node",
+                "status": {"conditions": ready, "nodeInfo": info, "addresses": addresses},
                 "metadata": {"name": name, "labels": labels},
             }));
         }
@@ -267,7 +271,8 @@ impl Host for Machine {
         if self.overlay.unit("kubelet.service")?.active == "active" {
             facts.listening.push(owner(10250, "kubelet"));
         }
-        let mount = |point| Mount { point, source: "tmpfs".to_owned(), fs_type: "tmpfs".to_owned() };
+        let mount =
+            |point| Mount { point, source: "tmpfs".to_owned(), fs_type: "tmpfs".to_owned(), options: Vec::new() };
         facts.mounts.extend(self.mounts().into_iter().map(mount));
         Ok(facts)
     }
@@ -300,6 +305,10 @@ impl Host for Machine {
         status.images.extend(self.pulled.borrow().iter().cloned());
         status.sandboxes.extend(self.running.borrow().iter().map(sandbox));
         Ok(status)
+    }
+
+    fn probe(&self, probes: &Probes) -> Probed {
+        self.overlay.probe(probes)
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
