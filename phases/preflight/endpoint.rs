@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::finding::{Finding, Findings, one};
-use super::scene::{Scene, Server};
+use super::scene::{Scene, Server, Trust};
 use crate::join::is_this_machine;
 use crate::world::ObjectRef;
 
@@ -26,6 +26,18 @@ pub(super) fn reachable(scene: &Scene<'_>) -> Findings {
 
 fn nothing_to_join() -> Finding {
     Finding::skipped("no API server to join is named")
+}
+
+/// Whether it is the cluster that was meant, and may be read.
+pub(super) fn discovery(scene: &Scene<'_>) -> Findings {
+    let Some(server) = scene.subject.server else { return one(nothing_to_join()) };
+    one(match &server.trust {
+        Trust::Verified => Finding::passed(format!("the cluster is known, of {}", scene.release)),
+        Trust::NotAsked => {
+            Finding::skipped("without --token and --discovery-token-ca-cert-hash the cluster is seen from outside")
+        }
+        Trust::Failed(problem) => Finding::of_problem(problem.clone()),
+    })
 }
 
 /// By the date of its answer, which even a refusal carries.

@@ -11,6 +11,7 @@ mod host;
 mod kernel;
 mod kubelet;
 mod leftovers;
+mod look;
 mod network;
 mod phase;
 mod programs;
@@ -21,8 +22,9 @@ mod storage;
 mod table;
 
 pub use finding::{Outcome, Verdict};
+pub use look::{LookFlags, look};
 pub use phase::Preflight;
-pub use scene::{Role, Server, Subject};
+pub use scene::{Role, Server, Subject, Trust};
 pub use table::{Area, CHECKS, Check};
 
 use crate::config::NodeConfig;

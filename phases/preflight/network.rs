@@ -130,6 +130,9 @@ pub(super) fn mtu(scene: &Scene<'_>) -> Findings {
 /// A Pod or Service network that covers an address of this machine cuts the node off; one that covers a route or a name
 /// server of it hides what lies there.
 pub(super) fn overlaps(scene: &Scene<'_>) -> Findings {
+    if !scene.knows_cluster() {
+        return one(super::runtime::unknown_cluster());
+    }
     let networking = &scene.cluster.networking;
     let named = networking
         .service_subnets

@@ -38,6 +38,9 @@ pub(super) fn networks(scene: &Scene<'_>) -> Findings {
     let Some(proxies) = Proxies::of(&scene.facts.proxies) else {
         return one(Finding::fine("no proxy is set"));
     };
+    if !scene.knows_cluster() {
+        return one(super::runtime::unknown_cluster());
+    }
     let networking = &scene.cluster.networking;
     let networks = networking.service_subnets.iter().chain(&networking.pod_subnets);
     let through = networks.filter(|cidr| proxies.is_used_for(&cidr.address(1).to_string(), 443)).map(|cidr| {

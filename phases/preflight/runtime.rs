@@ -39,13 +39,23 @@ fn reason(error: &HostError) -> String {
 }
 
 /// What other checks of a runtime say when it does not answer.
-fn unknown() -> Findings {
-    one(Finding::skipped("the container runtime does not answer"))
+fn unknown(scene: &Scene<'_>) -> Findings {
+    let is_closed = scene.facts.uid != 0 && scene.runtime.as_ref().is_err_and(is_refused);
+    one(if is_closed {
+        Finding::needs_root("asking the container runtime")
+    } else {
+        Finding::skipped("the container runtime does not answer")
+    })
+}
+
+/// What checks say that compare with the cluster.
+pub(super) fn unknown_cluster() -> Finding {
+    Finding::skipped("the cluster's settings are not known")
 }
 
 /// From 1.37 on the kubelet asks the runtime for its cgroup driver, and kubeadm warns from 1.35 on.
 pub(super) fn version(scene: &Scene<'_>) -> Findings {
-    let Ok(status) = &scene.runtime else { return unknown() };
+    let Ok(status) = &scene.runtime else { return unknown(scene) };
     if !scene.release.advises_runtime_config() {
         return one(Finding::fine(format!("{} does not ask for more than CRI {}", scene.release, status.api)));
     }
@@ -59,7 +69,10 @@ pub(super) fn version(scene: &Scene<'_>) -> Findings {
 }
 
 pub(super) fn pause_image(scene: &Scene<'_>) -> Findings {
-    let Ok(status) = &scene.runtime else { return unknown() };
+    let Ok(status) = &scene.runtime else { return unknown(scene) };
+    if !scene.knows_cluster() {
+        return one(unknown_cluster());
+    }
     let expected = Image::Pause.reference(scene.cluster);
     one(match &status.sandbox_image {
         None => Finding::skipped(format!("{} does not tell its sandbox image", status.name)),
@@ -79,7 +92,10 @@ pub(super) fn pause_image(scene: &Scene<'_>) -> Findings {
 }
 
 pub(super) fn cgroup_driver(scene: &Scene<'_>) -> Findings {
-    let Ok(status) = &scene.runtime else { return unknown() };
+    let Ok(status) = &scene.runtime else { return unknown(scene) };
+    if !scene.knows_cluster() {
+        return one(unknown_cluster());
+    }
     let wanted = scene.kubelet_setting("cgroupDriver").and_then(Value::as_str).unwrap_or("cgroupfs");
     let Some(uses_systemd) = status.systemd_cgroup else {
         return one(Finding::skipped(format!("{} does not tell its cgroup driver", status.name)));
@@ -98,7 +114,10 @@ pub(super) fn cgroup_driver(scene: &Scene<'_>) -> Findings {
 
 /// What is missing is pulled later, by the phase.
 pub(super) fn images(scene: &Scene<'_>) -> Findings {
-    let Ok(status) = &scene.runtime else { return unknown() };
+    let Ok(status) = &scene.runtime else { return unknown(scene) };
+    if !scene.knows_cluster() {
+        return one(unknown_cluster());
+    }
     let needed = scene.subject.images();
     let missing: Vec<&str> = needed.iter().filter(|image| !status.images.contains(image)).map(String::as_str).collect();
     one(match scene.node.image_pull_policy.as_str() {

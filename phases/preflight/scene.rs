@@ -36,6 +36,19 @@ pub struct Server {
     pub administrator: Option<Identity>,
     /// Where the CA certificate goes.
     pub ca_cert_path: PathBuf,
+    /// Whether it is the cluster that was meant.
+    pub trust: Trust,
+}
+
+/// How far a cluster to join is known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trust {
+    /// Its CA is verified and its configuration read.
+    Verified,
+    /// Nobody gave a token to verify it with.
+    NotAsked,
+    /// Why it could not be verified or read.
+    Failed(Problem),
 }
 
 /// What is to be checked.
@@ -95,7 +108,13 @@ impl Server {
         let host_port = found.server.strip_prefix("https://").unwrap_or(&found.server);
         let address =
             HostPort::parse(host_port, Some(443)).unwrap_or_else(|_| HostPort::new(host_port.to_owned(), 443));
-        Self { address, identity: found.identity(), administrator: None, ca_cert_path: found.ca_cert_path.clone() }
+        Self {
+            address,
+            identity: found.identity(),
+            administrator: None,
+            ca_cert_path: found.ca_cert_path.clone(),
+            trust: Trust::Verified,
+        }
     }
 }
 
@@ -146,6 +165,11 @@ impl<'a> Scene<'a> {
             world,
             nodes: OnceCell::new(),
         })
+    }
+
+    /// Whether the settings of the cluster are its own, and not guessed.
+    pub(super) fn knows_cluster(&self) -> bool {
+        self.subject.server.is_none_or(|server| server.trust == Trust::Verified)
     }
 
     /// etcd on this node, where there will be one.

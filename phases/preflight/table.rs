@@ -97,6 +97,7 @@ pub static CHECKS: &[Check] = &[
     Check { name: "MountOptions", area: Area::Storage, roles: EVERY, run: storage::mount_options },
     Check { name: "EtcdDisk", area: Area::Storage, roles: CONTROL, run: storage::etcd_disk },
     Check { name: "Endpoint", area: Area::Cluster, roles: JOINING, run: endpoint::reachable },
+    Check { name: "Discovery", area: Area::Cluster, roles: JOINING, run: endpoint::discovery },
     Check { name: "ClockSkew", area: Area::Cluster, roles: JOINING, run: endpoint::clock_skew },
     Check { name: "DuplicateHostname", area: Area::Cluster, roles: JOINING, run: endpoint::duplicate_name },
     Check { name: "DuplicateMachineID", area: Area::Cluster, roles: JOINING, run: endpoint::duplicate_machine_id },

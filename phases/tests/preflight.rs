@@ -3,17 +3,20 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::config::{Cidr, Init, JoinWorker};
 use crate::plan::Phase;
 use crate::preflight::Preflight;
 use crate::problem::{Exit, Problem};
 use crate::stage::{Machine, Stage, init_job, join_job, ready_overlay};
+use crate::support::NOW;
 use crate::support::jobs::{V1_20, V1_36};
 use crate::workflows::{INIT, JOIN, RESET};
 use crate::world::{Host, Mount, PortOwner, Route, Space, UnitState};
 
 /// Name, whether it is an error, what is done to a good machine, and the finding.
-type Row = (&'static str, bool, fn(&mut Machine), &'static str);
+pub(crate) type Row = (&'static str, bool, fn(&mut Machine), &'static str);
 
 fn listens(machine: &mut Machine, port: u16) {
     machine.overlay.facts.listening.push(PortOwner { port, pid: Some(7), program: Some("nginx".to_owned()) });
@@ -62,7 +65,7 @@ fn a_mount(point: &str) -> Mount {
 }
 
 /// Checks that hold for a control-plane node of 1.20.
-const CONTROL_PLANE: &[Row] = &[
+pub(crate) const CONTROL_PLANE: &[Row] = &[
     ("one CPU", true, |m| m.overlay.facts.cpus = 1, "NumCPU"),
     ("little memory", true, |m| m.overlay.facts.memory_mib = 1699, "Mem"),
     ("port of the API server", true, |m| listens(m, 6443), "Port-6443"),
@@ -94,6 +97,7 @@ const CONTROL_PLANE: &[Row] = &[
         |m| m.put("/etc/kubernetes/manifests/kube-scheduler.yaml", "", 0o600),
         "FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml",
     ),
+    ("proxy before Services", false, |m| set_proxy(m, "10.77.0.0/16"), "HTTPProxyCIDR"),
     ("slow disk", false, |m| m.overlay.probed.disk.as_mut().unwrap().as_mut().unwrap().p99 = ms(11), "EtcdDisk"),
     ("disk that cannot be written", false, |m| m.overlay.probed.disk = Some(Err("read-only".to_owned())), "EtcdDisk"),
     ("full disk of etcd", true, |m| set_space(m, "/var/lib/etcd", 1), "DiskSpace"),
@@ -101,7 +105,7 @@ const CONTROL_PLANE: &[Row] = &[
 ];
 
 /// Checks that hold for every node of 1.20.
-const EVERY_NODE: &[Row] = &[
+pub(crate) const EVERY_NODE: &[Row] = &[
     ("not root", true, |m| m.overlay.facts.uid = 1000, "IsPrivilegedUser"),
     (
         "no cgroup memory",
@@ -230,8 +234,61 @@ const EVERY_NODE: &[Row] = &[
     ("another cgroup driver", true, |m| m.overlay.runtime.systemd_cgroup = Some(true), "CgroupDriver"),
 ];
 
+/// Another Node, with something of this machine's.
+fn add_node(machine: &mut Machine, name: &str, status: serde_json::Value) {
+    machine.shows_nodes = true;
+    let overlay = std::mem::take(&mut machine.overlay);
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status});
+    machine.overlay = overlay.with_object(node);
+}
+
+/// Checks of the cluster that a machine joins, by any release.
+pub(crate) const JOINING: &[Row] = &[
+    (
+        "API server out of reach",
+        true,
+        |m| drop(m.overlay.probed.peers.insert(("10.77.0.11".to_owned(), 6443), Err("No route to host".to_owned()))),
+        "Endpoint",
+    ),
+    (
+        "way with small packets",
+        false,
+        |m| {
+            for peer in m.overlay.probed.peers.values_mut() {
+                peer.as_mut().unwrap().segment = 1348;
+            }
+        },
+        "Mtu",
+    ),
+    ("clock a minute behind", false, |m| m.server_time = Some(NOW.0 + 60), "ClockSkew"),
+    ("clock an hour ahead", true, |m| m.server_time = Some(NOW.0 - 3600), "ClockSkew"),
+    (
+        "name of a Node that is ready",
+        true,
+        |m| add_node(m, "n2", json!({"conditions": [{"type": "Ready", "status": "True"}]})),
+        "DuplicateHostname",
+    ),
+    ("name of a Node that is away", false, |m| add_node(m, "n2", json!({})), "DuplicateHostname"),
+    (
+        "copied disk",
+        false,
+        |m| add_node(m, "other", json!({"nodeInfo": {"machineID": "id-of-n2"}})),
+        "DuplicateMachineID",
+    ),
+    ("no machine ID", false, |m| m.overlay.facts.machine_id.clear(), "DuplicateMachineID"),
+    (
+        "copied virtual machine",
+        false,
+        |m| {
+            m.overlay.facts.system_uuid = "4C4C4544-0042".to_owned();
+            add_node(m, "other", json!({"nodeInfo": {"systemUUID": "4c4c4544-0042"}}));
+        },
+        "DuplicateProductUUID",
+    ),
+];
+
 /// Checks that hold for a worker of 1.20.
-const WORKER: &[Row] = &[
+pub(crate) const WORKER: &[Row] = &[
     (
         "kubeconfig of a kubelet",
         true,
@@ -306,7 +363,7 @@ fn init_finds_what_is_wrong_with_a_machine() {
 
 #[test]
 fn join_finds_what_is_wrong_with_a_machine() {
-    for row in EVERY_NODE.iter().chain(WORKER) {
+    for row in EVERY_NODE.iter().chain(WORKER).chain(JOINING) {
         let stage = spoilt(row.2, "n2");
         assert_finding(&stage, &join_preflight(&stage, &join_job(V1_20)), row);
     }

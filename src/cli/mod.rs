@@ -3,6 +3,7 @@
 mod init;
 mod join;
 mod phases;
+mod preflight;
 mod remove;
 mod reset;
 mod shared;
@@ -28,8 +29,13 @@ pub(crate) fn run() -> ExitCode {
     };
     let shared = Shared::of(&matches);
     let report = Report::new(shared.output, shared.plain);
-    match dispatch(&matches, &shared, &report) {
-        Ok(()) => ExitCode::SUCCESS,
+    let outcome = match matches.subcommand() {
+        // Its answer says all; what is left to say is the exit code.
+        Some(("preflight", matches)) => preflight::run(matches, &shared, &report),
+        _ => dispatch(&matches, &shared, &report).map(|()| ExitCode::SUCCESS),
+    };
+    match outcome {
+        Ok(code) => code,
         Err(problem) => {
             report.problem(&problem);
             ExitCode::from(problem.exit.code())
@@ -53,6 +59,7 @@ pub(crate) fn command() -> Command {
     Shared::augment(root).subcommands([
         init::command(),
         join::command(),
+        preflight::command(),
         reset::command(),
         remove::command(),
         token::command(),

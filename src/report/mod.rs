@@ -4,6 +4,7 @@
 //! what cannot be written is dropped.
 
 mod bars;
+mod checks;
 mod groups;
 mod json;
 mod plain;
@@ -12,6 +13,7 @@ mod problem;
 use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
 
+use kubestrap_phases::preflight::Outcome;
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{Event, Progress};
 use serde_json::Value;
@@ -73,6 +75,16 @@ impl Report {
             Way::Json(json) => json.answer(value),
             Way::Bars(_) | Way::Plain(_) => result(text),
         }
+    }
+
+    /// Gives what the checks of preflight found: as a table for people, with marks and colours where they read it.
+    pub(crate) fn checks(&self, outcomes: &[Outcome]) {
+        let paint = match &self.way {
+            Way::Bars(_) if std::io::stdout().is_terminal() => problem::Paint::of_terminal(),
+            _ => problem::Paint::None,
+        };
+        let has_marks = matches!(self.way, Way::Bars(_)) && std::io::stdout().is_terminal();
+        self.answer(&checks::text(outcomes, has_marks, paint), &checks::value(outcomes));
     }
 
     /// Says the closing words, then gives the results.

@@ -48,6 +48,12 @@ pub(crate) struct Machine {
     pub(crate) runtime_down: Option<&'static str>,
     /// Whether the API server is another machine's.
     pub(crate) is_api_elsewhere: bool,
+    /// What time the API server says it is.
+    pub(crate) server_time: Option<i64>,
+    /// Whether a bootstrap token may list Nodes, which no cluster of kubeadm's allows.
+    pub(crate) shows_nodes: bool,
+    /// What external etcd answers when it is asked for its version.
+    pub(crate) external_etcd: Option<String>,
     /// Changes asked for, the failed ones included.
     pub(crate) asked: Rc<Cell<usize>>,
     /// From which change on all fail.
@@ -68,6 +74,9 @@ impl Machine {
             kubelet: kubelet.to_owned(),
             runtime_down: None,
             is_api_elsewhere: false,
+            server_time: None,
+            shows_nodes: false,
+            external_etcd: None,
             asked: Rc::default(),
             fails_from: Cell::default(),
             made: RefCell::default(),
@@ -357,11 +366,22 @@ impl Cluster for Machine {
     }
 
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
-        self.answers().and_then(|()| Cluster::list(&self.overlay, identity, of, query))
+        self.answers()?;
+        if of.kind == "Node" && matches!(identity, Identity::Token { .. }) && !self.shows_nodes {
+            let (server, action) = ("https://10.77.0.11:6443".to_owned(), "list Node".to_owned());
+            let source = Error::other("403: nodes is forbidden");
+            return Err(ClusterError::Refused { server, action, status: 403, source });
+        }
+        Cluster::list(&self.overlay, identity, of, query)
     }
 
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
-        self.answers().and_then(|()| self.overlay.raw(identity, path))
+        if let (Identity::Certificate { server, .. }, Some(body)) = (identity, &self.external_etcd) {
+            assert_eq!((server.as_str(), path), ("https://etcd-1:2379", "/version"));
+            return Ok(Answer { status: 200, body: body.clone(), server_time: None });
+        }
+        let answer = self.answers().and_then(|()| self.overlay.raw(identity, path))?;
+        Ok(Answer { server_time: self.server_time, ..answer })
     }
 
     fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {
