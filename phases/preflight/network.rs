@@ -25,9 +25,13 @@ pub(super) fn ports(scene: &Scene<'_>) -> Findings {
     let mut findings: Vec<Finding> = ports.iter().map(|&(port, program)| port_finding(scene, port, program)).collect();
     // One word for all of them.
     if findings.iter().all(|finding| finding.verdict == Verdict::Passed) {
+        let is_free = ports.iter().all(|&(port, _)| scene.facts.listener(port).is_none());
+        let state = if is_free { "free" } else { "free or our own" };
         findings[0].is_brief = false;
-        findings[0].problem.what =
-            if ports.len() == 1 { "port 10250 free".to_owned() } else { format!("{} ports free", ports.len()) };
+        findings[0].problem.what = match ports.as_slice() {
+            [(port, _)] => format!("port {port} {state}"),
+            several => format!("{} ports {state}", several.len()),
+        };
     }
     Ok(findings)
 }
@@ -157,16 +161,19 @@ pub(super) fn overlaps(scene: &Scene<'_>) -> Findings {
         if is_covered {
             continue;
         }
+        // Pod networks of a node that is one already lead routes into it.
+        let is_of_pod_network = kind == "Pod" && scene.may_be_a_node();
         let routes = scene.facts.routes.iter().filter(|route| {
-            route.destination.prefix() > 1 && route.destination.overlaps(cidr) && !is_ours(&route.interface)
+            let is_default = route.destination.prefix() <= 1;
+            !is_of_pod_network && !is_default && route.destination.overlaps(cidr) && !is_ours(&route.interface)
         });
-        findings.extend(routes.map(|route| {
-            Finding::warning(format!(
-                "the {kind} network {cidr} overlaps {}, to which {} leads",
-                route.destination, route.interface
-            ))
-            .why("what lies there could not be told from Pods or Services")
-            .fix(fix.clone())
+        findings.extend(routes.map(|Route { destination, interface, .. }| {
+            Finding::warning(format!("the {kind} network {cidr} overlaps {destination}, to which {interface} leads"))
+                .why("what lies there could not be told from Pods or Services")
+                .fix(match scene.subject.role {
+                    Role::Init => fix.clone(),
+                    _ => format!("where nothing needs it: ip route del {destination} dev {interface}"),
+                })
         }));
         let servers = scene.text("/etc/resolv.conf").map(|text| name_servers(&text)).unwrap_or_default();
         findings.extend(servers.into_iter().filter(|server| cidr.contains(*server)).map(|server| {

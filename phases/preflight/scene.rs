@@ -189,6 +189,11 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether kubestrap has begun to make a node of this machine; also when only root could tell.
+    pub(super) fn may_be_a_node(&self) -> bool {
+        self.inventory.as_ref().is_none_or(|inventory| inventory.owns(&self.node.layout.kubelet_config()))
+    }
+
     /// A setting of the kubelet's configuration.
     pub(super) fn kubelet_setting(&self, name: &str) -> Option<&Value> {
         self.cluster.kubelet.get(name)

@@ -268,6 +268,17 @@ fn what_depends_on_the_configuration_is_found() {
             &[],
         ),
         (
+            "a route into the Pod network",
+            V1_20,
+            |m, job| {
+                job.cluster.networking.pod_subnets = crate::config::Cidr::parse_list("10.244.0.0/16").unwrap();
+                let mut route = m.overlay.facts.routes[1].clone();
+                route.destination = crate::config::Cidr::parse("10.244.3.0/24").unwrap();
+                m.overlay.facts.routes.push(route);
+            },
+            &[("NetworkOverlap", Warning)],
+        ),
+        (
             "several default routes with a chosen address",
             V1_20,
             |m, job| {

@@ -50,15 +50,27 @@ pub(super) fn ask(probes: &Probes) -> Probed {
         // Nobody listens any more when the limit is over.
         std::thread::spawn(move || question().map(|found| answer.send(found)));
     };
-    for name in probes.names.iter().cloned() {
-        ask(Box::new(move || Some(Found::Name(name.clone(), addresses(&name)))));
+    for name in &probes.names {
+        let name = name.clone();
+        ask(Box::new(move || {
+            let found = addresses(&name);
+            Some(Found::Name(name, found))
+        }));
     }
-    for peer in probes.peers.iter().cloned() {
-        ask(Box::new(move || Some(Found::Peer(peer.clone(), connect(&peer.0, peer.1)))));
+    for peer in &probes.peers {
+        let peer = peer.clone();
+        ask(Box::new(move || {
+            let found = connect(&peer.0, peer.1);
+            Some(Found::Peer(peer, found))
+        }));
     }
-    for folder in probes.folders.iter().cloned() {
+    for folder in &probes.folders {
+        let folder = folder.clone();
         // A network file system that is away does not answer.
-        ask(Box::new(move || Some(Found::Folder(folder.clone(), space(&folder)?))));
+        ask(Box::new(move || {
+            let found = space(&folder)?;
+            Some(Found::Folder(folder, found))
+        }));
     }
     if let Some(folder) = probes.disk.clone() {
         ask(Box::new(move || Some(Found::Disk(disk_latency(&folder).map_err(|error| error.to_string())))));
@@ -131,8 +143,8 @@ fn words(error: &io::Error) -> String {
 
 fn space(folder: &Path) -> Option<Space> {
     let found = statvfs(nearest(folder)).ok()?;
-    let size = u64::from(found.fragment_size());
-    Some(Space { available: u64::from(found.blocks_available()) * size, total: u64::from(found.blocks()) * size })
+    let size = found.fragment_size();
+    Some(Space { available: found.blocks_available() * size, total: found.blocks() * size })
 }
 
 /// The folder, or the nearest above that is there.
