@@ -124,11 +124,11 @@ pub(super) fn kubernetes_version(scene: &Scene<'_>) -> Findings {
 
 pub(super) fn time_sync(scene: &Scene<'_>) -> Findings {
     one(match scene.probed.clock_synchronized {
-        Some(true) => Finding::passed("clock synchronised"),
+        Some(true) => Finding::passed("clock kept right"),
         Some(false) => Finding::warning("nothing keeps this machine's clock right")
             .why("tokens and certificates depend on the time, and etcd's members on each other's")
-            .fix("timedatectl set-ntp true, or install chrony; then look: timedatectl"),
-        None => Finding::skipped("systemd does not tell whether the clock is synchronised"),
+            .fix("apt-get install chrony, or timedatectl set-ntp true; then look: timedatectl"),
+        None => Finding::skipped("systemd cannot be asked what keeps the clock right"),
     })
 }
 

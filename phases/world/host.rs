@@ -192,7 +192,7 @@ pub struct Probed {
     pub folders: BTreeMap<PathBuf, Space>,
     /// Latency of synced writes, or why it could not be measured.
     pub disk: Option<Result<DiskLatency, String>>,
-    /// Whether the kernel's clock is synchronised with others; `None` where nobody tells.
+    /// Whether a service keeps the clock right; `None` where nobody tells.
     pub clock_synchronized: Option<bool>,
 }
 

@@ -188,15 +188,29 @@ fn p99(mut took: Vec<Duration>) -> Duration {
     took.get(index).copied().unwrap_or_default()
 }
 
-/// What systemd says of the kernel's clock; `None` where it cannot be asked.
+/// Services that keep a clock right, under the names of distributions.
+const CLOCK_SERVICES: [&str; 9] =
+    ["chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "ptp4l", "systemd-timesyncd", "timemaster"];
+
+/// Made by systemd-timesyncd when it has set the clock.
+const SET_BY_TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
+
+/// By the services that run. timedatectl would know more, but asking it starts a service and leaves its folders.
+/// `None` where systemd cannot be asked.
 fn clock_synchronized() -> Option<bool> {
-    let command = Command::new(&["timedatectl", "show", "--property=NTPSynchronized", "--value"]);
-    let answer = commands::ask(&command).ok().filter(|output| output.code == 0)?;
-    match answer.stdout.trim() {
-        "yes" => Some(true),
-        "no" => Some(false),
-        _ => None,
+    let words: Vec<&str> = ["systemctl", "is-active"].into_iter().chain(CLOCK_SERVICES).collect();
+    let answer = commands::ask(&Command::new(&words)).ok()?;
+    is_kept_right(&answer.stdout, Path::new(SET_BY_TIMESYNCD).exists())
+}
+
+/// From a line per service: `active`, `inactive`, `unknown`.
+fn is_kept_right(states: &str, is_set_by_timesyncd: bool) -> Option<bool> {
+    let states: Vec<&str> = states.lines().map(str::trim).collect();
+    if states.len() != CLOCK_SERVICES.len() {
+        return None;
     }
+    let mut services = CLOCK_SERVICES.iter().zip(states).filter(|(_, state)| *state == "active");
+    Some(services.any(|(name, _)| *name != "systemd-timesyncd" || is_set_by_timesyncd))
 }
 
 #[cfg(test)]
@@ -248,6 +262,21 @@ mod tests {
     fn of_a_hundred_writes_the_second_worst_counts_and_of_few_the_worst() {
         let worst = |count: u64| p99((1..=count).map(Duration::from_millis).collect()).as_millis();
         assert_eq!([worst(100), worst(99), worst(3), worst(1), worst(0)], [99, 99, 3, 1, 0]);
+    }
+
+    #[test]
+    fn a_clock_is_kept_right_by_any_service_that_runs_and_by_timesyncd_once_it_has_set_it() {
+        let with =
+            |active: &str| CLOCK_SERVICES.map(|name| if name == active { "active\n" } else { "inactive\n" }).concat();
+        for (active, is_set, expected) in [
+            ("chrony", false, Some(true)),
+            ("systemd-timesyncd", true, Some(true)),
+            ("systemd-timesyncd", false, Some(false)),
+            ("none", true, Some(false)),
+        ] {
+            assert_eq!(is_kept_right(&with(active), is_set), expected, "{active} {is_set}");
+        }
+        assert_eq!(is_kept_right("System has not been booted with systemd\n", false), None);
     }
 
     #[test]
