@@ -5,6 +5,7 @@ mod start;
 mod tls_bootstrap;
 mod wait_bootstrap;
 
+pub(crate) use resolve::is_this_machine;
 pub use resolve::read_cluster;
 pub use start::KubeletStart;
 pub use tls_bootstrap::TlsBootstrap;

@@ -364,8 +364,6 @@ fn a_file_for_reset_says_all_that_flags_say() {
     assert!(!plain.cleanup_tmp_dir && !plain.force && plain.unmount_flags.is_empty());
 }
 
-}
-
 #[test]
 fn flags_of_single_phases_reach_the_job() {
     let args = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
