@@ -14,6 +14,7 @@ pub mod control_plane;
 pub mod diagnosis;
 pub mod discovery;
 pub mod drain;
+pub mod dry_run;
 pub mod etcd;
 pub mod join;
 pub mod kubeconfig;

@@ -2,19 +2,23 @@
 //!
 //! Touches nothing before the plan is made. The first change takes the lock on the state folder and begins the journal.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kubestrap_phases::config::{Init, Layout};
-use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
+use kubestrap_phases::plan::{Journal, Plan, Selection, Store, StoreError, Workflow, run};
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::world::{Change, Clock, Cluster, Entropy, Event, Host, Overlay, Progress as _, Time, World};
+use kubestrap_phases::workflows::RESET;
+use kubestrap_phases::world::{
+    Clock, Cluster, DryRun, Entropy, Event, Host, HostError, Overlay, Presumed, Progress, Time, World,
+};
 
 use crate::cli::Shared;
 use crate::cluster::ApiServers;
 use crate::entropy::Real;
-use crate::host::{JournalFile, Linux};
-use crate::report::{Output, Report, say};
+use crate::host::{JournalFile, Linux, Root};
+use crate::report::Report;
 use crate::time::{DryTime, Interrupt, RealTime};
 
 /// How many key pairs `init` makes: three CAs, seven leaves, the service account's, and those of the kubeconfigs.
@@ -22,10 +26,10 @@ const KEY_PAIRS: usize = 15;
 
 /// One command's run: the real ports, and how to speak.
 pub(crate) struct Session<'a> {
-    shared: &'a Shared,
     report: &'a Report,
-    host: Linux,
-    servers: ApiServers,
+    dry: DryRun,
+    host: Presumed<Linux>,
+    servers: Presumed<ApiServers>,
     time: RealTime<'a>,
     dry_time: DryTime<'a>,
     entropy: Real,
@@ -47,26 +51,34 @@ pub(crate) struct Order<'a, J: 'static> {
 impl<'a> Session<'a> {
     /// Opens the ports; changes nothing.
     pub(crate) fn open(shared: &'a Shared, report: &'a Report) -> Result<Self, Problem> {
-        let state = Path::new(Layout::STATE);
+        let root = Root::of(shared.rootfs.as_deref())?;
+        let state = root
+            .target(Path::new(Layout::STATE))
+            .map_err(|source| HostError::Read { path: Layout::STATE.into(), source })?;
         let interrupt = Interrupt::by_signals().map_err(|error| {
             Problem::new("host-signals", "cannot listen to signals")
                 .why(error.to_string())
                 .fix("run the same command again")
         })?;
-        let servers = ApiServers::new(state).map_err(|error| {
+        let servers = ApiServers::new(&state, &root).map_err(|error| {
             Problem::new("host-threads", "cannot start the network runtime")
                 .why(error.to_string())
                 .fix("check the limits: ulimit -a")
         })?;
+        let dry = DryRun::default();
+        if shared.dry_run {
+            dry.begin();
+        }
+        let host = Linux::new(&state).below(&root).with_environment(shared.environment.iter().cloned());
         Ok(Self {
-            shared,
             report,
-            host: Linux::new(state).with_environment(shared.environment.iter().cloned()),
-            servers,
+            host: Presumed::over(host, &dry),
+            servers: Presumed::over(servers, &dry),
             time: RealTime::new(report, interrupt),
             dry_time: DryTime::new(report),
             entropy: Real::default(),
-            journal_file: JournalFile::new(state),
+            journal_file: JournalFile::new(&state),
+            dry,
         })
     }
 
@@ -83,7 +95,12 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn time(&self) -> &dyn Time {
-        &self.time
+        if self.dry.is_on() { &self.dry_time } else { &self.time }
+    }
+
+    /// What a dry run finds out; `None` in a real run.
+    pub(crate) fn dry_run(&self) -> Option<&DryRun> {
+        self.dry.is_on().then_some(&self.dry)
     }
 
     pub(crate) fn now(&self) -> Clock {
@@ -94,19 +111,12 @@ impl<'a> Session<'a> {
     pub(crate) fn run<J>(&self, order: &Order<'_, J>) -> Result<Duration, Problem> {
         let started = Instant::now();
         let plan = order.workflow.plan(order.job, order.selection)?;
-        let subject = self.with_what_stopped(order.workflow.name, order.subject)?;
-        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
-        if self.shared.dry_run {
-            let overlay = Overlay::over(&self.host, &self.servers);
-            let store = Forgetful(&self.journal_file);
-            let journal = Journal::new(&store);
-            let world = World::new(&overlay, &overlay, &self.dry_time, (&self.entropy, self.report), &journal);
-            run(&plan, order.job, &world)?;
-            if self.shared.output == Output::Text {
-                show_changes(&overlay);
-            }
+        if self.dry.is_on() {
+            self.rehearse(order, &plan)?;
             return Ok(started.elapsed());
         }
+        let subject = with_what_stopped(order, &self.journal_file)?;
+        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
         let journal = Journal::new(&self.journal_file);
         let world = World::new(&self.host, &self.servers, &self.time, (&self.entropy, self.report), &journal);
         journal.begin(order.workflow.name, self.now().0);
@@ -116,23 +126,25 @@ impl<'a> Session<'a> {
         outcome.and(ended).map(|()| started.elapsed())
     }
 
+    /// Runs in memory, and ends with the list of what would be changed.
+    fn rehearse<J>(&self, order: &Order<'_, J>, plan: &Plan<J>) -> Result<(), Problem> {
+        let store = Forgetful { journal: &self.journal_file, dry: &self.dry };
+        let subject = with_what_stopped(order, &store)?;
+        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
+        self.dry.take_cluster_for_granted(order.workflow.name != RESET.name);
+        let overlay = self.dry.furnish(Overlay::over(&self.host, &self.servers));
+        let journal = Journal::new(&store);
+        let ports = (&self.entropy as &dyn Entropy, self.report as &dyn Progress);
+        let world = World::new(&overlay, &overlay, &self.dry_time, ports, &journal).dry(&self.dry);
+        run(plan, order.job, &world)?;
+        self.report.rehearsed(order.workflow.name, &self.dry);
+        Ok(())
+    }
+
     /// Ends the journal of a run; one that says nothing worth keeping is removed, so that a refused run leaves no trace.
     fn end(&self, journal: &Journal<'_>, outcome: &str) -> Result<(), Problem> {
         journal.end(outcome)?;
         if journal.has_nothing_to_undo()? && !self.journal_file.lines()?.is_empty() { self.forget() } else { Ok(()) }
-    }
-
-    /// The subject, and where an earlier run of the same command stopped that this one goes on with.
-    fn with_what_stopped(&self, command: &str, subject: &str) -> Result<String, Problem> {
-        let unfinished = Journal::new(&self.journal_file).unfinished()?;
-        Ok(match unfinished.filter(|run| run.head.command == command && !run.phase.is_empty()) {
-            Some(run) => format!(
-                "{subject} · goes on with the run of {} that stopped in {}",
-                Clock(run.head.started).rfc3339(),
-                run.phase
-            ),
-            None => subject.to_owned(),
-        })
     }
 
     /// Removes journal and kept copies: the last act of a reset.
@@ -149,29 +161,38 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A dry run reads the journal and writes none.
-struct Forgetful<'a>(&'a JournalFile);
-
-impl Store for Forgetful<'_> {
-    fn lines(&self) -> Result<Vec<String>, kubestrap_phases::plan::StoreError> {
-        self.0.lines()
-    }
-
-    fn append(&self, _line: &str, _sync: bool) -> Result<(), kubestrap_phases::plan::StoreError> {
-        Ok(())
-    }
+/// The subject, and where an earlier run of the same command stopped that this one goes on with.
+fn with_what_stopped<J>(order: &Order<'_, J>, store: &dyn Store) -> Result<String, Problem> {
+    let (command, subject) = (order.workflow.name, order.subject);
+    let unfinished = Journal::new(store).unfinished()?;
+    Ok(match unfinished.filter(|run| run.head.command == command && !run.phase.is_empty()) {
+        Some(run) => format!(
+            "{subject} · goes on with the run of {} that stopped in {}",
+            Clock(run.head.started).rfc3339(),
+            run.phase
+        ),
+        None => subject.to_owned(),
+    })
 }
 
-fn show_changes(overlay: &Overlay<'_>) {
-    let changes = overlay.changes();
-    say(&format!("\nnothing was changed; {} changes would be made:", changes.len()));
-    for change in &changes {
-        crate::report::result(&change.summary());
-        if let Change::File { content, mode, .. } = change
-            && mode & 0o077 != 0
-        {
-            let text = String::from_utf8_lossy(content.bytes());
-            crate::report::result(&text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"));
-        }
+/// A dry run reads the journal, where it may, and writes none.
+struct Forgetful<'a> {
+    journal: &'a JournalFile,
+    dry: &'a DryRun,
+}
+
+impl Store for Forgetful<'_> {
+    fn lines(&self) -> Result<Vec<String>, StoreError> {
+        self.journal.lines().or_else(|error| match error {
+            StoreError::Failed { path, source } if source.kind() == ErrorKind::PermissionDenied => {
+                self.dry.assume(format!("{path} may not be read: nothing on this machine is taken to be kubestrap's"));
+                Ok(Vec::new())
+            }
+            error => Err(error),
+        })
+    }
+
+    fn append(&self, _line: &str, _sync: bool) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -22,7 +22,8 @@ pub use job::{
 };
 pub use layout::Layout;
 pub use resolve::{
-    JoinRequest, cluster_from_config_maps, resolve_init, resolve_join, resolve_remove, resolve_reset, resolve_token,
+    JoinRequest, cluster_from_config_maps, installed_release, resolve_init, resolve_join, resolve_remove,
+    resolve_reset, resolve_token,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
 pub use wire::{encode_cluster_config, encode_cluster_status};

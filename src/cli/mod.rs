@@ -7,10 +7,12 @@ mod remove;
 mod reset;
 mod shared;
 mod token;
+mod usage;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Command};
+use clap::{ArgMatches, ColorChoice, Command};
 use kubestrap_phases::problem::Problem;
 use serde_json::json;
 
@@ -19,12 +21,11 @@ pub(crate) use shared::Shared;
 
 /// Reads the command line, does what it says, and tells how it ended.
 pub(crate) fn run() -> ExitCode {
-    let matches = match command().try_get_matches() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let colour = if usage::is_plain(&words) { ColorChoice::Never } else { ColorChoice::Auto };
+    let matches = match command().color(colour).try_get_matches_from(&words) {
         Ok(matches) => matches,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(usage_code(&error));
-        }
+        Err(error) => return usage::end(&error, &words),
     };
     let shared = Shared::of(&matches);
     let report = Report::new(shared.output, shared.plain);
@@ -35,11 +36,6 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::from(problem.exit.code())
         }
     }
-}
-
-/// Help and version are results; a wrong command line is a failure, with kubeadm's code 1.
-fn usage_code(error: &clap::Error) -> u8 {
-    u8::from(error.use_stderr())
 }
 
 /// The whole tree, also for help and completion.

@@ -1,6 +1,7 @@
 //! Flags of all commands, and the environment: the only place that reads either.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
@@ -15,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) plain: bool,
     /// Only show what would be changed.
     pub(crate) dry_run: bool,
+    /// The folder that the machine's files lie below, where it is not `/`.
+    pub(crate) rootfs: Option<PathBuf>,
     /// Proxy variables and the like.
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
@@ -41,6 +44,11 @@ impl Shared {
                     .global(true),
             )
             .arg(
+                value("rootfs", "FOLDER", "Work on the files below a folder, as if it were /; nothing is run there")
+                    .value_parser(value_parser!(PathBuf))
+                    .global(true),
+            )
+            .arg(
                 Arg::new("v")
                     .short('v')
                     .long("v")
@@ -55,11 +63,17 @@ impl Shared {
     pub(crate) fn of(matches: &ArgMatches) -> Self {
         Self {
             output: matches.get_one("output").copied().unwrap_or(Output::Text),
-            plain: matches.get_flag("plain"),
+            plain: matches.get_flag("plain") || is_dumb_terminal(),
             dry_run: matches.get_flag("dry-run"),
+            rootfs: matches.get_one("rootfs").cloned(),
             environment: std::env::vars_os().collect(),
         }
     }
+}
+
+/// Whether the terminal understands nothing but lines.
+fn is_dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
 /// A flag without a value.

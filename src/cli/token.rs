@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use kubestrap_phases::config::{TokenFlags, resolve_token};
+use kubestrap_phases::dry_run;
 use kubestrap_phases::plan::Selection;
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::TOKEN_CREATE;
@@ -41,6 +42,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     };
     let session = Session::open(shared, report)?;
     let job = resolve_token(&flags, session.now(), session.entropy())?;
+    if let Some(dry) = session.dry_run() {
+        dry_run::kubeconfig(&job.kubeconfig, session.host(), dry)?;
+    }
     let subject = job.token.token.id().to_string();
     session.run(&Order { workflow: &TOKEN_CREATE, job: &job, selection: &Selection::default(), subject: &subject })?;
     report.end("");

@@ -3,23 +3,26 @@
 //! A client for nobody without a CA accepts any certificate; what it brings is only bytes for discovery to verify.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use kubestrap_phases::world::{ClusterError, Identity};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-/// Opens a client; connects when it is used.
-pub(super) async fn open(identity: &Identity) -> Result<(String, Client), ClusterError> {
+use crate::host::Root;
+
+/// Opens a client; connects when it is used. Kubeconfigs, and the files that they name, lie below the root.
+pub(super) async fn open(identity: &Identity, root: &Root) -> Result<(String, Client), ClusterError> {
     let mut config = match identity {
         Identity::Kubeconfig(path) => {
-            let fail = |source: kube::config::KubeconfigError| ClusterError::Credentials {
+            let fail = |source: KubeconfigError| ClusterError::Credentials {
                 place: path.display().to_string(),
                 source: io::Error::other(innermost(&source)),
             };
-            let kubeconfig = Kubeconfig::read_from(path).map_err(fail)?;
+            let kubeconfig = read(path, root).map_err(fail)?;
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(fail)?
         }
         Identity::Token { server, ca_pem, token } => {
@@ -44,6 +47,27 @@ pub(super) async fn open(identity: &Identity) -> Result<(String, Client), Cluste
         source: io::Error::other(innermost(&source)),
     })?;
     Ok((server, client))
+}
+
+fn read(path: &Path, root: &Root) -> Result<Kubeconfig, KubeconfigError> {
+    let target = root.target(path).map_err(|error| KubeconfigError::ReadConfig(error, path.to_owned()))?;
+    let mut kubeconfig = Kubeconfig::read_from(&target)?;
+    if root.folder().is_some() {
+        let users = kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut());
+        let of_users =
+            users.flat_map(|user| [&mut user.client_certificate, &mut user.client_key, &mut user.token_file]);
+        let clusters = kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut());
+        let of_clusters = clusters.map(|cluster| &mut cluster.certificate_authority);
+        for file in of_users.chain(of_clusters).flatten() {
+            // A relative one was made absolute from the kubeconfig's folder, which lies below the root.
+            let named = Path::new(file.as_str());
+            let inside = if named.starts_with(target.parent().unwrap_or(named)) { root.inside(named) } else { None };
+            let path = inside.unwrap_or_else(|| named.to_owned());
+            let found = root.target(&path).map_err(|error| KubeconfigError::ReadConfig(error, path.clone()))?;
+            *file = found.to_string_lossy().into_owned();
+        }
+    }
+    Ok(kubeconfig)
 }
 
 fn bare(server: &str) -> Result<Config, ClusterError> {

@@ -11,6 +11,7 @@ mod linux;
 mod mounts;
 mod network;
 mod ports;
+mod root;
 mod runtime;
 mod sandboxes;
 mod state;
@@ -22,6 +23,7 @@ mod units;
 mod scratch;
 
 pub(crate) use linux::Linux;
+pub(crate) use root::Root;
 pub(crate) use state::JournalFile;
 
 #[cfg(test)]

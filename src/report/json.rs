@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::world::Event;
+use kubestrap_phases::world::{Change, DryRun, Event};
 use kubestrap_phases::yaml;
 use serde_json::{Value, json};
 
@@ -60,6 +60,12 @@ impl Json {
             Event::Result(text) => json!({"event": "result", "text": text}),
         };
         self.line(value);
+    }
+
+    /// What a dry run has found out.
+    pub(super) fn rehearsed(&self, command: &str, dry: &DryRun) {
+        let changes: Vec<Value> = dry.changes().iter().map(Change::shown_form).collect();
+        self.line(json!({"event": "dry-run", "command": command, "assumed": dry.assumed(), "changes": changes}));
     }
 
     pub(super) fn problem(&self, problem: &Problem) {

@@ -4,6 +4,7 @@
 //! what cannot be written is dropped.
 
 mod bars;
+mod dry_run;
 mod groups;
 mod json;
 mod plain;
@@ -13,7 +14,7 @@ use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
 
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::world::{Event, Progress};
+use kubestrap_phases::world::{DryRun, Event, Progress};
 use serde_json::Value;
 
 /// Form of what is told.
@@ -56,12 +57,12 @@ impl Report {
     pub(crate) fn problem(&self, problem: &Problem) {
         match &self.way {
             Way::Json(json) => json.problem(problem),
-            Way::Bars(bars) => {
-                bars.pause();
+            Way::Bars(_) => {
+                self.pause();
                 say(&problem::text(problem, problem::Paint::of_terminal()));
             }
-            Way::Plain(plain) => {
-                plain.pause();
+            Way::Plain(_) => {
+                self.pause();
                 say(&problem::text(problem, problem::Paint::None));
             }
         }
@@ -75,13 +76,30 @@ impl Report {
         }
     }
 
-    /// Says the closing words, then gives the results.
-    pub(crate) fn end(&self, closing: &str) {
+    /// Gives what a dry run has found out: what it assumed, and the list of changes with their content.
+    pub(crate) fn rehearsed(&self, command: &str, dry: &DryRun) {
+        self.pause();
         match &self.way {
-            Way::Json(_) => return,
+            Way::Json(json) => json.rehearsed(command, dry),
+            Way::Bars(_) | Way::Plain(_) => dry_run::tell(command, dry),
+        }
+    }
+
+    /// Ends what is being written, so that something else can be.
+    fn pause(&self) {
+        match &self.way {
+            Way::Json(_) => {}
             Way::Bars(bars) => bars.pause(),
             Way::Plain(plain) => plain.pause(),
         }
+    }
+
+    /// Says the closing words, then gives the results.
+    pub(crate) fn end(&self, closing: &str) {
+        if let Way::Json(_) = &self.way {
+            return;
+        }
+        self.pause();
         if !closing.is_empty() {
             say(closing);
         }

@@ -51,7 +51,7 @@ pub fn resolve_join(flags: &JoinFlags, host: &dyn Host) -> Result<JoinRequest, P
     lay_flags_over(&mut draft, flags);
     refuse_what_is_not_served(&draft, findings);
     let facts = host.facts()?;
-    let release = defaults::node_release(host);
+    let release = defaults::installed_release(host);
     let endpoint = endpoint(&draft, findings);
     let (discovery_token, tls_bootstrap_token) = tokens(&draft, findings);
     let unsafe_skip_ca_verification = draft.is_true(Setting::UnsafeSkipCaVerification);

@@ -14,6 +14,7 @@ mod reset;
 mod stored;
 mod tokens;
 
+pub use defaults::installed_release;
 pub use init::resolve_init;
 pub use join::{JoinRequest, resolve_join};
 pub use remove::resolve_remove;

@@ -1,0 +1,156 @@
+//! The real machine and the real cluster as a dry run looks at them: what cannot be found out is presumed, told in one
+//! line, and gone on with.
+//!
+//! While no dry run is on, every look and every change goes through as it is.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{
+    Answer, Change, Cluster, ClusterError, Command, DryRun, Facts, FileInfo, Host, HostError, Identity, ObjectChange,
+    ObjectRef, Output, RuntimeStatus, Undo, UnitState,
+};
+
+/// An address for documentation (RFC 5737), which belongs to nobody.
+const NOBODYS_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// A port under the eyes of a dry run.
+pub struct Presumed<P> {
+    real: P,
+    dry: DryRun,
+}
+
+impl<P> Presumed<P> {
+    /// Over a real port.
+    pub fn over(real: P, dry: &DryRun) -> Self {
+        Self { real, dry: dry.clone() }
+    }
+
+    /// Without rights to look, there is nothing.
+    fn unless_forbidden<T>(&self, outcome: Result<T, HostError>, nothing: T) -> Result<T, HostError> {
+        match outcome {
+            Err(HostError::Read { path, source })
+                if self.dry.is_on() && source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                self.dry.assume(format!("{} may not be read, and is taken for empty", path.display()));
+                Ok(nothing)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A cluster that does not answer is there and has nothing.
+    fn unless_away<T>(&self, outcome: Result<T, ClusterError>, nothing: T) -> Result<T, ClusterError> {
+        match outcome {
+            Err(error @ (ClusterError::Unreachable { .. } | ClusterError::Credentials { .. }))
+                if self.dry.takes_cluster_for_granted() =>
+            {
+                self.dry.assume(format!("{error} ({}): the cluster is taken for empty", error.reason()));
+                Ok(nothing)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn refusal(&self, path: PathBuf) -> HostError {
+        HostError::Write { action: "change", path, source: std::io::Error::other("a dry run changes nothing") }
+    }
+}
+
+impl<H: Host> Host for Presumed<H> {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HostError> {
+        self.unless_forbidden(self.real.read(path), None)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
+        self.unless_forbidden(self.real.stat(path), None)
+    }
+
+    fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError> {
+        self.unless_forbidden(self.real.list(folder), Vec::new())
+    }
+
+    fn facts(&self) -> Result<Facts, HostError> {
+        let mut facts = self.real.facts()?;
+        if self.dry.is_on() && facts.default_addresses.is_empty() {
+            let own = facts.interfaces.iter().flat_map(|interface| &interface.addresses);
+            let address = own.copied().find(is_reachable).unwrap_or(NOBODYS_ADDRESS);
+            self.dry.assume(format!("there is no default route: the address of this machine is taken to be {address}"));
+            facts.default_addresses.push(address);
+        }
+        Ok(facts)
+    }
+
+    fn unit(&self, name: &str) -> Result<UnitState, HostError> {
+        match self.real.unit(name) {
+            Err(error) if self.dry.is_on() => {
+                self.dry.assume(format!("the init system cannot be asked ({error}): {name} is taken for missing"));
+                Ok(UnitState::default())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn ask(&self, command: &Command) -> Result<Output, HostError> {
+        let output = self.real.ask(command)?;
+        if self.dry.is_on() && output.code != 0 {
+            let words = command.words.join(" ");
+            let reason = output.stderr.lines().next().unwrap_or("no reason is given").trim();
+            self.dry.assume(format!("`{words}` does not tell ({reason}): nothing is taken for its answer"));
+        }
+        Ok(output)
+    }
+
+    fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
+        self.real.runtime(socket)
+    }
+
+    fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
+        if self.dry.is_on() { Err(self.refusal(PathBuf::from("/"))) } else { self.real.prepare(change) }
+    }
+
+    fn apply(&self, change: &Change) -> Result<(), HostError> {
+        if self.dry.is_on() { Err(self.refusal(PathBuf::from("/"))) } else { self.real.apply(change) }
+    }
+}
+
+impl<C: Cluster> Cluster for Presumed<C> {
+    fn get(&self, identity: &Identity, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+        self.unless_away(self.real.get(identity, object), None)
+    }
+
+    fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
+        self.unless_away(self.real.list(identity, of, query), Vec::new())
+    }
+
+    fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
+        self.real.raw(identity, path)
+    }
+
+    fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {
+        if self.dry.is_on() { Err(changes_nothing(change)) } else { self.real.prepare(change) }
+    }
+
+    fn apply(&self, change: &ObjectChange) -> Result<(), ClusterError> {
+        if self.dry.is_on() { Err(changes_nothing(change)) } else { self.real.apply(change) }
+    }
+}
+
+fn changes_nothing(change: &ObjectChange) -> ClusterError {
+    let source = std::io::Error::other("a dry run changes nothing");
+    ClusterError::Credentials { place: change.object.to_string(), source }
+}
+
+fn is_reachable(address: &IpAddr) -> bool {
+    let is_link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || is_link_local)
+}
+
+#[cfg(test)]
+#[path = "presumed_tests.rs"]
+mod tests;
