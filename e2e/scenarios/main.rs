@@ -5,6 +5,7 @@
 mod certificates;
 mod control_plane_reset;
 mod crash;
+mod dry_run;
 mod events;
 mod golden;
 mod golden_objects;

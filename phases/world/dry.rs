@@ -19,6 +19,7 @@ pub struct DryRun(Rc<Found>);
 struct Found {
     is_on: Cell<bool>,
     takes_cluster_for_granted: Cell<bool>,
+    needs_address: Cell<bool>,
     is_supposing: Cell<bool>,
     changes: RefCell<Vec<Change>>,
     assumed: RefCell<Vec<String>>,
@@ -47,6 +48,16 @@ impl DryRun {
     /// Whether a cluster that does not answer is taken to be there and empty.
     pub fn takes_cluster_for_granted(&self) -> bool {
         self.is_on() && self.0.takes_cluster_for_granted.get()
+    }
+
+    /// Says that the run needs an address of this machine, so that one is presumed where no default route tells it.
+    pub fn need_address(&self) {
+        self.0.needs_address.set(true);
+    }
+
+    /// Whether an address of this machine is needed.
+    pub(crate) fn needs_address(&self) -> bool {
+        self.is_on() && self.0.needs_address.get()
     }
 
     /// Notes what the run cannot know and goes on with, once, in one line.

@@ -74,7 +74,7 @@ impl<H: Host> Host for Presumed<H> {
 
     fn facts(&self) -> Result<Facts, HostError> {
         let mut facts = self.real.facts()?;
-        if self.dry.is_on() && facts.default_addresses.is_empty() {
+        if self.dry.needs_address() && facts.default_addresses.is_empty() {
             let own = facts.interfaces.iter().flat_map(|interface| &interface.addresses);
             let address = own.copied().find(is_reachable).unwrap_or(NOBODYS_ADDRESS);
             self.dry.assume(format!("there is no default route: the address of this machine is taken to be {address}"));

@@ -84,6 +84,7 @@ impl Cluster for Away {
 fn dry() -> DryRun {
     let dry = DryRun::default();
     dry.begin();
+    dry.need_address();
     dry
 }
 
@@ -160,6 +161,7 @@ fn a_dry_run_cannot_change_what_it_looks_at() {
 fn nothing_is_presumed_while_no_dry_run_is_on() {
     let dry = DryRun::default();
     dry.take_cluster_for_granted(true);
+    dry.need_address();
     let host = Presumed::over(locked(), &dry);
     host.read(Path::new("/etc/kubernetes/admin.conf")).unwrap_err();
     host.unit("kubelet.service").unwrap_err();

@@ -84,6 +84,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         ..InitFlags::default()
     };
     let mut session = Session::open(shared, report)?;
+    if let Some(dry) = session.dry_run().filter(|_| flags.apiserver_advertise_address.is_none()) {
+        dry.need_address();
+    }
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
     if is_whole {
         session.make_keys_ahead(&job)?;

@@ -77,7 +77,8 @@ fn values(error: &Error) -> Option<String> {
 fn named(error: &Error, kind: ContextKind) -> Option<String> {
     match error.get(kind)? {
         ContextValue::String(name) => Some(name.clone()),
-        ContextValue::Strings(names) => names.first().cloned(),
+        // clap gives every name that is near, the nearest last.
+        ContextValue::Strings(names) => names.last().cloned(),
         _ => None,
     }
 }
