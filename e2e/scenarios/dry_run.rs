@@ -40,7 +40,7 @@ find /etc /opt /root /srv /home /usr /tmp /var/lib/kubestrap /var/lib/kubelet/co
 find /etc /root /var/lib/kubestrap -xdev -type f -print0 | sort -z | xargs -0 sha256sum
 find /var/lib -mindepth 1 -maxdepth 1 | sort
 ctr -n k8s.io containers ls -q | sort
-iptables-save | sed -n 's/^:\([^ ]*\) .*/chain \1/p' | sort
+iptables-save | sed -n 's/^:\([^ ]*\) .*/chain \1/p' | grep -v KUBE-S | sort  # kube-proxy follows the Pods
 systemctl show -p ActiveState,NRestarts,MainPID kubelet containerd
 ";
 
@@ -103,6 +103,7 @@ fn a_dry_run_on_a_node_changes_neither_node_nor_cluster() {
         let cluster = shared_cluster(run)?;
         let join = format!("join {}", cluster.join.arguments.join(" "));
         let worker = &cluster.workers[0];
+        cluster.wait_pods_ready("kube-system", "k8s-app=kube-dns")?;
         for (node, command, expected) in [
             (
                 &cluster.control_plane,

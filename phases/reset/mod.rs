@@ -50,6 +50,7 @@ impl Phase<Reset> for Preflight {
     }
 
     fn run(&self, _job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        world.needs_running_system("take this machine out of its cluster")?;
         let facts = world.host().facts()?;
         if facts.uid == 0 {
             return Ok(());

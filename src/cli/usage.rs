@@ -15,7 +15,7 @@ pub(super) fn end(error: &Error, words: &[OsString]) -> ExitCode {
         Output::Text => drop(error.print()),
         // What was asked for is given as it is, in any form of output.
         _ if !error.use_stderr() => drop(error.print()),
-        form => Report::new(form, true).problem(&problem(error)),
+        form => Report::new(form, true).problem(&problem(error, words)),
     }
     ExitCode::from(code(error))
 }
@@ -50,7 +50,7 @@ fn output(words: &[OsString]) -> Output {
     found
 }
 
-fn problem(error: &Error) -> Problem {
+fn problem(error: &Error, words: &[OsString]) -> Problem {
     let text = error.render().to_string();
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     let first = if is_help { "the command is not complete" } else { text.lines().next().unwrap_or_default() };
@@ -64,7 +64,7 @@ fn problem(error: &Error) -> Problem {
             problem = problem.fix(format!("write {name}"));
         }
     }
-    problem.fix(format!("see what there is: {} --help", command(&text)))
+    problem.fix(format!("see what there is: {} --help", command(words)))
 }
 
 fn values(error: &Error) -> Option<String> {
@@ -83,11 +83,17 @@ fn named(error: &Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// The command that was meant, out of `Usage: kubestrap init [OPTIONS]`.
-fn command(text: &str) -> String {
-    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("kubestrap");
-    let words = usage.split(' ').take_while(|word| word.starts_with(|letter: char| letter.is_ascii_alphabetic()));
-    words.collect::<Vec<_>>().join(" ")
+/// The command that was meant, as far as the words name one.
+fn command(words: &[OsString]) -> String {
+    let root = super::command();
+    let (mut path, mut at) = (root.get_name().to_owned(), &root);
+    for word in options(words) {
+        if let Some(below) = at.find_subcommand(word) {
+            path = format!("{path} {}", below.get_name());
+            at = below;
+        }
+    }
+    path
 }
 
 #[cfg(test)]
@@ -99,7 +105,7 @@ mod tests {
     }
 
     fn wrong(line: &str) -> Problem {
-        problem(&super::super::command().try_get_matches_from(words(line)).expect_err(line))
+        problem(&super::super::command().try_get_matches_from(words(line)).expect_err(line), &words(line))
     }
 
     #[test]
