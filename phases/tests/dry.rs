@@ -60,8 +60,9 @@ impl Rehearsal {
 
 /// Nobody's machine: no root, no unit, no program, no runtime, no route, no file.
 fn bare() -> Machine {
-    let facts = Facts { uid: 1000, host_name: "n1".to_owned(), ..Facts::default() };
-    let mut machine = Machine::new(Overlay { facts, ..Overlay::default() }, "v1.20.2");
+    let mut overlay = Overlay::default();
+    overlay.facts = Facts { uid: 1000, host_name: "n1".to_owned(), ..Facts::default() };
+    let mut machine = Machine::new(overlay, "v1.20.2");
     machine.runtime_down = Some("connection refused");
     machine
 }
