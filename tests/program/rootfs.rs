@@ -2,15 +2,13 @@
 //!
 //! Run by root, the program is run as nobody.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::bench::{Bench, Ended};
 use serde_json::Value;
-use support::{Bench, Ended};
 
 /// Phases that make files, in order.
 const PHASES: [&str; 4] = ["certs all", "kubeconfig all", "etcd local", "control-plane all"];

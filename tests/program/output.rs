@@ -1,13 +1,11 @@
 //! Where the output goes: nothing that is wrong with it ends a run, and who wants lines without colours gets them.
 
-mod support;
-
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
+use crate::bench::Bench;
 use serde_json::Value;
-use support::Bench;
 
 /// Changes something, so that a run that ended early is seen.
 const MAKES: [&str; 5] = ["init", "phase", "certs", "ca", "--rootfs"];
