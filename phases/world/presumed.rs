@@ -94,13 +94,18 @@ impl<H: Host> Host for Presumed<H> {
     }
 
     fn ask(&self, command: &Command) -> Result<Output, HostError> {
-        let output = self.real.ask(command)?;
-        if self.dry.is_on() && output.code != 0 {
+        let outcome = self.real.ask(command);
+        let reason = match &outcome {
+            Ok(output) if output.code == 0 => None,
+            Ok(output) => Some(output.stderr.lines().next().unwrap_or("no reason is given").trim().to_owned()),
+            Err(HostError::Command { source, .. }) => Some(source.to_string()),
+            Err(_) => None,
+        };
+        if let Some(reason) = reason.filter(|_| self.dry.is_on()) {
             let words = command.words.join(" ");
-            let reason = output.stderr.lines().next().unwrap_or("no reason is given").trim();
             self.dry.assume(format!("`{words}` does not tell ({reason}): nothing is taken for its answer"));
         }
-        Ok(output)
+        outcome
     }
 
     fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
