@@ -136,9 +136,9 @@ impl<'a> Session<'a> {
         let journal = Journal::new(&store);
         let ports = (&self.entropy as &dyn Entropy, self.report as &dyn Progress);
         let world = World::new(&overlay, &overlay, &self.dry_time, ports, &journal).dry(&self.dry);
-        run(plan, order.job, &world)?;
-        self.report.rehearsed(order.workflow.name, &self.dry);
-        Ok(())
+        let outcome = run(plan, order.job, &world);
+        self.report.rehearsed(order.workflow.name, &self.dry, outcome.is_ok());
+        outcome
     }
 
     /// Ends the journal of a run; one that says nothing worth keeping is removed, so that a refused run leaves no trace.

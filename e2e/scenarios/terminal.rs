@@ -20,7 +20,7 @@ const EVENTS: [(&str, &[&str]); 10] = [
     ("note", &["text"]),
     ("result", &["text"]),
     ("warning", &["problem"]),
-    ("dry-run", &["command", "assumed", "changes"]),
+    ("dry-run", &["command", "assumed", "changes", "complete"]),
 ];
 const PROBLEM: [&str; 7] = ["id", "what", "saw", "where", "why", "fix", "findings"];
 

@@ -85,7 +85,8 @@ fn object(body: &Content) -> Option<Value> {
 
 fn hide(held: &mut Map<String, Value>) {
     for value in held.values_mut() {
-        *value = json!("<hidden>");
+        let length = value.as_str().map_or(0, str::len);
+        *value = json!(format!("<hidden: {length} characters>"));
     }
 }
 

@@ -63,9 +63,11 @@ impl Json {
     }
 
     /// What a dry run has found out.
-    pub(super) fn rehearsed(&self, command: &str, dry: &DryRun) {
+    pub(super) fn rehearsed(&self, command: &str, dry: &DryRun, is_complete: bool) {
         let changes: Vec<Value> = dry.changes().iter().map(Change::shown_form).collect();
-        self.line(json!({"event": "dry-run", "command": command, "assumed": dry.assumed(), "changes": changes}));
+        self.line(json!({
+            "event": "dry-run", "command": command, "assumed": dry.assumed(), "changes": changes, "complete": is_complete,
+        }));
     }
 
     pub(super) fn problem(&self, problem: &Problem) {

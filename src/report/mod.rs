@@ -76,12 +76,13 @@ impl Report {
         }
     }
 
-    /// Gives what a dry run has found out: what it assumed, and the list of changes with their content.
-    pub(crate) fn rehearsed(&self, command: &str, dry: &DryRun) {
+    /// Gives what a dry run has found out: what it assumed, and the list of changes with their content. The list of one
+    /// that ended with a problem is not complete.
+    pub(crate) fn rehearsed(&self, command: &str, dry: &DryRun, is_complete: bool) {
         self.pause();
         match &self.way {
-            Way::Json(json) => json.rehearsed(command, dry),
-            Way::Bars(_) | Way::Plain(_) => dry_run::tell(command, dry),
+            Way::Json(json) => json.rehearsed(command, dry, is_complete),
+            Way::Bars(_) | Way::Plain(_) => dry_run::tell(command, dry, is_complete),
         }
     }
 
