@@ -15,6 +15,7 @@ pub mod control_plane;
 pub mod diagnosis;
 pub mod discovery;
 pub mod drain;
+pub mod dry_run;
 pub mod etcd;
 pub mod images;
 pub mod join;
@@ -45,6 +46,9 @@ mod support;
 #[cfg(test)]
 #[path = "tests/objects/golden.rs"]
 mod cluster_objects;
+#[cfg(test)]
+#[path = "tests/dry.rs"]
+mod dry_runs;
 #[cfg(test)]
 #[path = "tests/foreign.rs"]
 mod foreign;

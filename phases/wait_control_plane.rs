@@ -32,6 +32,7 @@ impl Phase<Init> for WaitControlPlane {
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
+        world.needs_running_system("wait for the control plane")?;
         let identity = Identity::Kubeconfig(job.kubeconfig.clone());
         let mut components = vec!["kube-apiserver"];
         if matches!(job.cluster.etcd, Etcd::Local(_)) {

@@ -2,22 +2,24 @@
 //!
 //! Touches nothing before the plan is made. The first change takes the lock on the state folder and begins the journal.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kubestrap_phases::config::{Init, Layout, NodeConfig};
-use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
+use kubestrap_phases::plan::{Journal, Plan, Selection, Store, StoreError, Workflow, run};
 use kubestrap_phases::problem::Problem;
+use kubestrap_phases::workflows::RESET;
 use kubestrap_phases::world::{
-    API_CALL_LIMIT, Change, Clock, Cluster, Entropy, Etcd, Event, Host, KeyAlgorithm, Overlay, Progress as _, Time,
-    World,
+    API_CALL_LIMIT, Clock, Cluster, DryRun, Entropy, Etcd, Event, Host, HostError, KeyAlgorithm, Overlay, Presumed,
+    Progress, Time, World,
 };
 
 use crate::cli::Shared;
 use crate::cluster::{ApiServers, EtcdServers};
 use crate::entropy::Real;
-use crate::host::{JournalFile, Linux};
-use crate::report::{Output, Report, say};
+use crate::host::{JournalFile, Linux, Root};
+use crate::report::Report;
 use crate::time::{DryTime, Interrupt, RealTime};
 
 /// How many key pairs `init` makes: three CAs, seven leaves, the service account's, and those of the kubeconfigs.
@@ -25,16 +27,15 @@ const KEY_PAIRS: usize = 15;
 
 /// One command's run: the real ports, and how to speak.
 pub(crate) struct Session<'a> {
-    shared: &'a Shared,
     report: &'a Report,
-    host: Linux,
-    servers: ApiServers,
-    etcd: EtcdServers,
+    dry: DryRun,
+    host: Presumed<Linux>,
+    servers: Presumed<ApiServers>,
+    etcd: Presumed<EtcdServers>,
     time: RealTime<'a>,
     dry_time: DryTime<'a>,
     entropy: Real,
     journal_file: JournalFile,
-    is_dry: bool,
     api_call_limit: Duration,
 }
 
@@ -53,7 +54,8 @@ pub(crate) struct Order<'a, J: 'static> {
 impl<'a> Session<'a> {
     /// Opens the ports; changes nothing.
     pub(crate) fn open(shared: &'a Shared, report: &'a Report) -> Result<Self, Problem> {
-        let state = &state_folder(shared);
+        let root = Root::of(shared.rootfs.as_deref())?;
+        let state = state_folder(shared, &root)?;
         let interrupt = Interrupt::by_signals().map_err(|error| {
             Problem::new("host-signals", "cannot listen to signals")
                 .why(error.to_string())
@@ -64,30 +66,36 @@ impl<'a> Session<'a> {
                 .why(error.to_string())
                 .fix("check the limits: ulimit -a")
         };
+        let dry = DryRun::default();
+        if shared.dry_run {
+            dry.begin();
+        }
+        let host = Linux::new(&state).below(&root).with_environment(shared.environment.iter().cloned());
         Ok(Self {
-            shared,
             report,
-            host: Linux::new(state).with_environment(shared.environment.iter().cloned()),
-            servers: ApiServers::new(state).map_err(no_runtime)?,
-            etcd: EtcdServers::new().map_err(no_runtime)?,
+            host: Presumed::over(host, &dry),
+            servers: Presumed::over(ApiServers::new(&state, &root).map_err(no_runtime)?, &dry),
+            etcd: Presumed::over(EtcdServers::new(&root).map_err(no_runtime)?, &dry),
             time: RealTime::new(report, interrupt),
             dry_time: DryTime::new(report),
             entropy: Real::default(),
-            journal_file: JournalFile::new(state),
-            is_dry: shared.dry_run,
+            journal_file: JournalFile::new(&state),
             api_call_limit: API_CALL_LIMIT,
+            dry,
         })
     }
 
     /// Does what the file says about the run itself: whether it is dry, and how long API servers are waited for.
     pub(crate) fn obey(&mut self, node: &NodeConfig) {
-        self.is_dry |= node.is_dry_run;
+        if node.is_dry_run {
+            self.dry.begin();
+        }
         self.api_call_limit = node.timeouts.api_call;
     }
 
     /// Whether nothing is to be changed.
     pub(crate) fn is_dry(&self) -> bool {
-        self.is_dry
+        self.dry.is_on()
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
@@ -103,7 +111,12 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn time(&self) -> &dyn Time {
-        &self.time
+        if self.dry.is_on() { &self.dry_time } else { &self.time }
+    }
+
+    /// What a dry run finds out; `None` in a real run.
+    pub(crate) fn dry_run(&self) -> Option<&DryRun> {
+        self.dry.is_on().then_some(&self.dry)
     }
 
     pub(crate) fn now(&self) -> Clock {
@@ -114,21 +127,12 @@ impl<'a> Session<'a> {
     pub(crate) fn run<J>(&self, order: &Order<'_, J>) -> Result<Duration, Problem> {
         let started = Instant::now();
         let plan = order.workflow.plan(order.job, order.selection)?;
-        let subject = self.with_what_stopped(order.workflow.name, order.subject)?;
-        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
-        if self.is_dry {
-            let overlay = Overlay::over(&self.host, &self.servers).with_etcd(&self.etcd);
-            let store = Forgetful(&self.journal_file);
-            let journal = Journal::new(&store);
-            let world =
-                World::new(&overlay, (&overlay, &overlay), &self.dry_time, (&self.entropy, self.report), &journal)
-                    .with_api_call_limit(self.api_call_limit);
-            run(&plan, order.job, &world)?;
-            if matches!(self.shared.output, Output::Text | Output::Short) {
-                show_changes(&overlay);
-            }
+        if self.dry.is_on() {
+            self.rehearse(order, &plan)?;
             return Ok(started.elapsed());
         }
+        let subject = with_what_stopped(order, &self.journal_file)?;
+        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
         let journal = Journal::new(&self.journal_file);
         let cluster = (&self.servers as &dyn Cluster, &self.etcd as &dyn Etcd);
         let world = World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal)
@@ -147,23 +151,27 @@ impl<'a> Session<'a> {
         work(&World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal))
     }
 
+    /// Runs in memory, and ends with the list of what would be changed.
+    fn rehearse<J>(&self, order: &Order<'_, J>, plan: &Plan<J>) -> Result<(), Problem> {
+        let store = Forgetful { journal: &self.journal_file, dry: &self.dry };
+        let subject = with_what_stopped(order, &store)?;
+        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
+        self.dry.take_cluster_for_granted(order.workflow.name != RESET.name);
+        let overlay = self.dry.furnish(Overlay::over(&self.host, &self.servers).with_etcd(&self.etcd));
+        let journal = Journal::new(&store);
+        let ports = (&self.entropy as &dyn Entropy, self.report as &dyn Progress);
+        let world = World::new(&overlay, (&overlay, &overlay), &self.dry_time, ports, &journal)
+            .with_api_call_limit(self.api_call_limit)
+            .dry(&self.dry);
+        let outcome = run(plan, order.job, &world);
+        self.report.rehearsed(order.workflow.name, &self.dry, outcome.is_ok());
+        outcome
+    }
+
     /// Ends the journal of a run; one that says nothing worth keeping is removed, so that a refused run leaves no trace.
     fn end(&self, journal: &Journal<'_>, outcome: &str) -> Result<(), Problem> {
         journal.end(outcome)?;
         if journal.has_nothing_to_undo()? && !self.journal_file.lines()?.is_empty() { self.forget() } else { Ok(()) }
-    }
-
-    /// The subject, and where an earlier run of the same command stopped that this one goes on with.
-    fn with_what_stopped(&self, command: &str, subject: &str) -> Result<String, Problem> {
-        let unfinished = Journal::new(&self.journal_file).unfinished()?;
-        Ok(match unfinished.filter(|run| run.head.command == command && !run.phase.is_empty()) {
-            Some(run) => format!(
-                "{subject} · goes on with the run of {} that stopped in {}",
-                Clock(run.head.started).rfc3339(),
-                run.phase
-            ),
-            None => subject.to_owned(),
-        })
     }
 
     /// Removes journal and kept copies: the last act of a reset.
@@ -186,34 +194,50 @@ impl<'a> Session<'a> {
 }
 
 /// A node's own, or that of somebody who is not root and changes a cluster from afar.
-fn state_folder(shared: &Shared) -> PathBuf {
-    let own = if crate::host::is_root() { None } else { shared.own_state() };
-    own.unwrap_or_else(|| PathBuf::from(Layout::STATE))
+fn state_folder(shared: &Shared, root: &Root) -> Result<PathBuf, Problem> {
+    let is_own = root.folder().is_none() && !crate::host::is_root();
+    let own = if is_own { shared.own_state() } else { None };
+    match own {
+        Some(own) => Ok(own),
+        None => {
+            let state = root.target(Path::new(Layout::STATE));
+            Ok(state.map_err(|source| HostError::Read { path: Layout::STATE.into(), source })?.into_owned())
+        }
+    }
 }
 
-/// A dry run reads the journal and writes none.
-struct Forgetful<'a>(&'a JournalFile);
+/// The subject, and where an earlier run of the same command stopped that this one goes on with.
+fn with_what_stopped<J>(order: &Order<'_, J>, store: &dyn Store) -> Result<String, Problem> {
+    let (command, subject) = (order.workflow.name, order.subject);
+    let unfinished = Journal::new(store).unfinished()?;
+    Ok(match unfinished.filter(|run| run.head.command == command && !run.phase.is_empty()) {
+        Some(run) => format!(
+            "{subject} · goes on with the run of {} that stopped in {}",
+            Clock(run.head.started).rfc3339(),
+            run.phase
+        ),
+        None => subject.to_owned(),
+    })
+}
+
+/// A dry run reads the journal, where it may, and writes none.
+struct Forgetful<'a> {
+    journal: &'a JournalFile,
+    dry: &'a DryRun,
+}
 
 impl Store for Forgetful<'_> {
-    fn lines(&self) -> Result<Vec<String>, kubestrap_phases::plan::StoreError> {
-        self.0.lines()
+    fn lines(&self) -> Result<Vec<String>, StoreError> {
+        self.journal.lines().or_else(|error| match error {
+            StoreError::Failed { path, source } if source.kind() == ErrorKind::PermissionDenied => {
+                self.dry.assume(format!("{path} may not be read: nothing on this machine is taken to be kubestrap's"));
+                Ok(Vec::new())
+            }
+            error => Err(error),
+        })
     }
 
-    fn append(&self, _line: &str, _sync: bool) -> Result<(), kubestrap_phases::plan::StoreError> {
+    fn append(&self, _line: &str, _sync: bool) -> Result<(), StoreError> {
         Ok(())
-    }
-}
-
-fn show_changes(overlay: &Overlay<'_>) {
-    let changes = overlay.changes();
-    say(&format!("\nnothing was changed; {} changes would be made:", changes.len()));
-    for change in &changes {
-        crate::report::result(&change.summary());
-        if let Change::File { content, mode, .. } = change
-            && mode & 0o077 != 0
-        {
-            let text = String::from_utf8_lossy(content.bytes());
-            crate::report::result(&text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"));
-        }
     }
 }

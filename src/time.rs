@@ -1,7 +1,7 @@
 //! The clock, waits that can be interrupted, and the signals that interrupt them.
 //!
 //! The first SIGINT, SIGTERM or SIGHUP asks the run to stop: the change at hand is finished, the next wait ends. A second
-//! SIGINT ends the program at once. A dry run does not wait.
+//! SIGINT ends the program at once. A dry run looks once and does not wait.
 
 use std::io;
 use std::sync::Arc;
@@ -104,7 +104,7 @@ impl Time for RealTime<'_> {
     }
 }
 
-/// The system clock for a dry run: a wait is announced and over.
+/// The system clock for a dry run: a wait is one look, and over.
 pub(crate) struct DryTime<'a> {
     progress: &'a dyn Progress,
 }
@@ -121,9 +121,12 @@ impl Time for DryTime<'_> {
         now()
     }
 
-    fn wait(&self, wait: &Wait<'_>, _probe: &mut dyn FnMut() -> Result<Probe, Problem>) -> Result<(), WaitError> {
-        let last = "a dry run does not wait";
-        self.progress.event(Event::Waiting { what: wait.what, since: Duration::ZERO, within: wait.within, last });
+    /// The look is for what it brings: what is there already, and the changes that a probe makes.
+    fn wait(&self, wait: &Wait<'_>, probe: &mut dyn FnMut() -> Result<Probe, Problem>) -> Result<(), WaitError> {
+        if let Probe::NotYet(_) = probe().map_err(WaitError::Hopeless)? {
+            let last = "a dry run does not wait";
+            self.progress.event(Event::Waiting { what: wait.what, since: Duration::ZERO, within: wait.within, last });
+        }
         Ok(())
     }
 }
@@ -218,11 +221,19 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_run_announces_a_wait_and_does_not_look() {
+    fn a_dry_run_looks_once_and_does_not_wait() {
         let recorder = Recorder::default();
         let time = DryTime::new(&recorder);
-        time.wait(&a_wait(Duration::from_secs(240)), &mut || panic!("looked at in a dry run")).unwrap();
-        assert_eq!(*recorder.0.borrow(), ["the API server: a dry run does not wait"]);
+        let mut looks = 0;
+        let mut probe = || {
+            looks += 1;
+            refused()
+        };
+        time.wait(&a_wait(Duration::from_secs(240)), &mut probe).unwrap();
+        assert_eq!(
+            (looks, recorder.0.borrow().as_slice()),
+            (1, &["the API server: a dry run does not wait".to_owned()][..])
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod certificates;
 mod config;
 mod control_plane_reset;
 mod crash;
+mod dry_run;
 mod events;
 mod external_ca;
 mod golden;

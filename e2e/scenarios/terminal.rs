@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Names of events and of their fields, without "event" and "at", which all have.
-const EVENTS: [(&str, &[&str]); 9] = [
+const EVENTS: [(&str, &[&str]); 10] = [
     ("started", &["command", "subject"]),
     ("phase-started", &["phase"]),
     ("phase-finished", &["phase", "changes", "seconds"]),
@@ -20,6 +20,7 @@ const EVENTS: [(&str, &[&str]); 9] = [
     ("note", &["text"]),
     ("result", &["text"]),
     ("warning", &["problem"]),
+    ("dry-run", &["command", "assumed", "changes", "complete"]),
 ];
 const PROBLEM: [&str; 7] = ["id", "what", "saw", "where", "why", "fix", "findings"];
 

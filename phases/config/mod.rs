@@ -30,8 +30,8 @@ pub use layout::Layout;
 pub use print::{ComponentConfig, DefaultsOf, default_documents};
 pub use resolve::{
     DiscoverBy, JoinRequest, TokenDiscovery, Told, TrustedCluster, cluster_from_config_maps, cluster_from_file,
-    read_config_file, resolve_images, resolve_init, resolve_join, resolve_remove, resolve_reset, resolve_token,
-    resolve_token_delete, resolve_user_kubeconfig,
+    installed_release, read_config_file, resolve_images, resolve_init, resolve_join, resolve_remove, resolve_reset,
+    resolve_token, resolve_token_delete, resolve_user_kubeconfig,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
 pub use validate::{Allowed, Validated, validate};

@@ -50,7 +50,8 @@ impl Phase<JoinWorker> for TlsBootstrap {
         if world.host().stat(&files.kubeconfig)?.is_none() {
             world.put_folder(job.node.layout.kubelet(), 0o700)?;
             let key = key(&files.key, world)?;
-            let certificate = certificate(job, &key, world)?;
+            // Only a dry run gets none: what the cluster would issue is not known, and would be hidden with the key anyway.
+            let certificate = certificate(job, &key, world)?.unwrap_or_default();
             let pair = format!("{}{}", certificate.trim_start(), key.pem().reveal());
             world.put_file(&files.pair, Content::new(pair), 0o600)?;
             world.change(&Change::Link { path: files.current.clone(), target: files.pair.clone() })?;
@@ -104,8 +105,8 @@ fn key(path: &Path, world: &World<'_>) -> Result<PrivateKey, Problem> {
     })
 }
 
-/// Asks for the certificate and waits for it.
-fn certificate(job: &JoinWorker, key: &PrivateKey, world: &World<'_>) -> Result<String, Problem> {
+/// Asks for the certificate and waits for it. `None` when the wait was none, as in a dry run.
+fn certificate(job: &JoinWorker, key: &PrivateKey, world: &World<'_>) -> Result<Option<String>, Problem> {
     let identity = job.discovery.identity();
     let name = format!("node-csr-{}", &sha256_hex(key.public_pem().as_bytes())[..43]);
     if status(&name, &identity, world)?.is_none() {
@@ -138,11 +139,11 @@ fn certificate(job: &JoinWorker, key: &PrivateKey, world: &World<'_>) -> Result<
         Ok(Probe::NotYet(format!("{name} is {}", if is_approved { "approved, not signed" } else { "not approved" })))
     });
     outcome.map_err(|error| pending(&name, error.into_problem("csr-pending", "the kubelet gets no certificate")))?;
-    let issued = issued.unwrap_or_default();
+    let Some(issued) = issued else { return Ok(None) };
     let is_ours =
         Certificate::parse_all(&issued).is_ok_and(|found| found.first().is_some_and(|leaf| leaf.belongs_to(key)));
     if is_ours {
-        Ok(issued)
+        Ok(Some(issued))
     } else {
         Err(Problem::new("csr-mismatch", "the certificate that was issued does not belong to the kubelet's key")
             .at(format!("CertificateSigningRequest {name}"))

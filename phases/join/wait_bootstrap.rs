@@ -35,6 +35,7 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
     }
 
     fn run(&self, job: &JoinWorker, world: &World<'_>) -> Result<(), Problem> {
+        world.needs_running_system("wait for the kubelet")?;
         let own = job.node.layout.kubeconfig("kubelet.conf");
         let identity = Identity::Kubeconfig(own);
         let node = ObjectRef::new("v1", "Node", "", job.node.name.as_str());

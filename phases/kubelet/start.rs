@@ -83,8 +83,9 @@ pub fn write_kubelet_files(
 /// Starts the kubelet, with its unit read again, unless it runs already with these files.
 ///
 /// # Errors
-/// `kubelet-unit-missing`; when the unit cannot be started.
+/// `kubelet-unit-missing`; when the unit cannot be started, or no system runs below `--rootfs`.
 pub fn run_kubelet(files_changed: bool, world: &World<'_>) -> Result<(), Problem> {
+    world.needs_running_system("start kubelet.service")?;
     let unit = kubelet_unit(world)?;
     if files_changed || !is_running(&unit) {
         world.change(&Change::Unit { name: UNIT.to_owned(), action: UnitAction::Restart })?;
@@ -100,14 +101,18 @@ fn is_there(file: &KubeletFile, world: &World<'_>) -> Result<bool, Problem> {
 
 fn kubelet_unit(world: &World<'_>) -> Result<UnitState, Problem> {
     let unit = world.host().unit(UNIT)?;
-    if unit.exists {
+    // Of a system that does not run, only the files can be made ready.
+    if unit.exists || world.host().facts()?.rootfs.is_some() {
         return Ok(unit);
     }
-    Err(Problem::new("kubelet-unit-missing", "there is no kubelet to start")
-        .at(UNIT)
-        .why("the init system knows no unit of this name: the kubelet is not installed, or only its binary is")
-        .fix("install the package: apt-get install kubelet, or dnf install kubelet")
-        .fix("or, where it is installed: systemctl daemon-reload && systemctl cat kubelet"))
+    world.refuse(
+        Problem::new("kubelet-unit-missing", "there is no kubelet to start")
+            .at(UNIT)
+            .why("the init system knows no unit of this name: the kubelet is not installed, or only its binary is")
+            .fix("install the package: apt-get install kubelet, or dnf install kubelet")
+            .fix("or, where it is installed: systemctl daemon-reload && systemctl cat kubelet"),
+    )?;
+    Ok(unit)
 }
 
 /// A kubelet without configuration fails and is started again and again: it is between two starts then.

@@ -1,7 +1,7 @@
 //! The loop: looks for what a phase needs, runs it, reports. The first phase that fails ends the run: what was made
 //! stays, and the same command goes on from there.
 
-use super::{Plan, PlannedPhase, Verdict};
+use super::{Phase, Plan, Verdict, Workflow};
 use crate::problem::Problem;
 use crate::world::{Event, World};
 
@@ -20,8 +20,9 @@ pub fn run<J>(plan: &Plan<J>, job: &J, world: &World<'_>) -> Result<(), Problem>
         }
         world.tell(Event::PhaseStarted { path: &planned.path, about: planned.phase.about() });
         world.journal().enter(&planned.path);
+        let found = look_for_needs(plan.workflow, &planned.path, planned.phase, job, world);
         let before = world.journal().changes();
-        let outcome = look_for_needs(plan, planned, job, world).and_then(|()| planned.phase.run(job, world));
+        let outcome = found.and_then(|()| planned.phase.run(job, world));
         match outcome {
             Ok(()) => {
                 let changes = world.journal().changes() - before;
@@ -36,21 +37,37 @@ pub fn run<J>(plan: &Plan<J>, job: &J, world: &World<'_>) -> Result<(), Problem>
     Ok(())
 }
 
-fn look_for_needs<J>(plan: &Plan<J>, planned: &PlannedPhase<J>, job: &J, world: &World<'_>) -> Result<(), Problem> {
-    for need in planned.phase.needs(job) {
+fn look_for_needs<J>(
+    workflow: &'static Workflow<J>,
+    path: &str,
+    phase: &dyn Phase<J>,
+    job: &J,
+    world: &World<'_>,
+) -> Result<(), Problem> {
+    for need in phase.needs(job) {
         if world.host().stat(&need.path)?.is_some() {
             continue;
         }
-        let problem =
-            Problem::new("artifact-missing", format!("{} needs {}, and it is not there", planned.path, need.what))
-                .at(need.path.display().to_string())
-                .why("the phase that makes it has not run on this node, or it is kept elsewhere");
-        return Err(match plan.workflow.maker(&need.path, job) {
-            Some(path) => problem
-                .fix(format!("kubestrap {} phase {}", plan.workflow.name, path.replace('/', " ")))
+        let maker = workflow.maker(&need.path, job);
+        if let (Some(dry), Some((maker, phase))) = (world.dry_run(), &maker)
+            && phase.verdict(job) == Verdict::Run
+        {
+            dry.assume(format!("{} is taken to be there, as the phase {maker} makes it", need.path.display()));
+            dry.suppose(|| {
+                look_for_needs(workflow, maker, *phase, job, world)?;
+                phase.run(job, world)
+            })?;
+            continue;
+        }
+        let problem = Problem::new("artifact-missing", format!("{path} needs {}, and it is not there", need.what))
+            .at(need.path.display().to_string())
+            .why("the phase that makes it has not run on this node, or it is kept elsewhere");
+        world.refuse(match maker {
+            Some((path, _)) => problem
+                .fix(format!("kubestrap {} phase {}", workflow.name, path.replace('/', " ")))
                 .fix(format!("or put the file in place: {}", need.path.display())),
             None => problem.fix(format!("put the file in place: {}", need.path.display())),
-        });
+        })?;
     }
     Ok(())
 }

@@ -140,15 +140,15 @@ impl<J> Workflow<J> {
         })
     }
 
-    /// Path of the phase that makes a file.
-    pub fn maker(&self, file: &Path, job: &J) -> Option<String> {
+    /// The phase that makes a file, with its path.
+    pub fn maker(&self, file: &Path, job: &J) -> Option<(String, &'static dyn Phase<J>)> {
         let mut found = None;
         walk(self.steps, "", &mut |path, step| {
             if let Step::Phase(phase) = step
                 && found.is_none()
                 && phase.makes(job).iter().any(|made| made.path == file)
             {
-                found = Some(path.to_owned());
+                found = Some((path.to_owned(), *phase));
             }
         });
         found

@@ -39,18 +39,19 @@ const ROOT: &str = "IsPrivilegedUser";
 /// Runs every check that is for this role, and gives all they found, in the order of the table.
 ///
 /// Errors that are to be ignored come as warnings. A run that is to change the machine ends with the check for root when
-/// it does not run as root; a mere look goes on, and checks that need root say so.
+/// it does not run as root; a mere look and a dry run go on, and checks that need root say so.
 ///
 /// # Errors
-/// When the facts of the machine, or root's journal, cannot be read.
+/// When the facts of the machine, or root's journal, cannot be read, or no system runs below `--rootfs`.
 pub fn inspect(subject: &Subject<'_>, world: &World<'_>) -> Result<Vec<Outcome>, Problem> {
+    world.needs_running_system("check this machine")?;
     let scene = Scene::look(subject, world)?;
     let mut outcomes = Vec::new();
     for check in CHECKS.iter().filter(|check| check.roles.contains(&subject.role)) {
         let found = (check.run)(&scene).unwrap_or_else(|problem| vec![unseen(&scene, problem)]);
         outcomes.extend(found.into_iter().map(|finding| outcome(check, finding, subject.node)));
         let is_refused = outcomes.last().is_some_and(|last| last.verdict == Verdict::Error);
-        if check.name == ROOT && is_refused && !subject.is_look {
+        if check.name == ROOT && is_refused && !subject.is_look && world.dry_run().is_none() {
             break;
         }
     }

@@ -58,14 +58,16 @@ fn check(subject: &Subject<'_>, world: &World<'_>) -> Result<(), Problem> {
     for warning in with(Verdict::Warning) {
         world.tell(Event::Warning(warning));
     }
+    let stops = errors.len();
     if !errors.is_empty() {
-        return Err(failed(errors));
+        world.refuse(failed(errors))?;
     }
     let asked = outcomes.iter().filter(|found| found.verdict != Verdict::Skipped).count();
-    world.note(&match with(Verdict::Warning).count() {
-        0 => format!("{asked} checks"),
-        1 => format!("{asked} checks, 1 warning"),
-        more => format!("{asked} checks, {more} warnings"),
+    world.note(&match (stops, with(Verdict::Warning).count()) {
+        (0, 0) => format!("{asked} checks"),
+        (0, 1) => format!("{asked} checks, 1 warning"),
+        (0, more) => format!("{asked} checks, {more} warnings"),
+        (stops, _) => format!("{asked} checks, {stops} would stop the real run"),
     });
     runtime::pull(subject.node, &subject.images(), world)
 }

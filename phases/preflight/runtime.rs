@@ -134,7 +134,8 @@ pub(super) fn pull(node: &NodeConfig, images: &[String], world: &World<'_>) -> R
     if images.is_empty() || is_ignored(node, "ImagePull") || node.image_pull_policy == "Never" {
         return Ok(());
     }
-    let present = world.host().runtime(&node.cri_socket)?.images;
+    // A runtime that does not answer now cannot pull either, and says so then.
+    let present = world.host().runtime(&node.cri_socket).map(|status| status.images).unwrap_or_default();
     let is_wanted = |image: &&String| node.image_pull_policy == "Always" || !present.contains(image);
     let missing: Vec<String> = images.iter().filter(is_wanted).cloned().collect();
     if missing.is_empty() {

@@ -22,6 +22,7 @@ impl Phase<Reset> for CleanIptables {
     }
 
     fn run(&self, _job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        world.needs_running_system("remove iptables chains")?;
         let programs = world.host().facts()?.programs;
         let mut removed = 0;
         for family in ["iptables", "ip6tables"] {

@@ -52,14 +52,17 @@ impl Phase<Reset> for Preflight {
     }
 
     fn run(&self, _job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        world.needs_running_system("take this machine out of its cluster")?;
         let facts = world.host().facts()?;
         if facts.uid == 0 {
             return Ok(());
         }
-        Err(Problem::new("IsPrivilegedUser", "kubestrap does not run as root")
-            .why(format!("it runs as uid {}, and cleaning a node removes files below /etc and /var/lib", facts.uid))
-            .fix("sudo kubestrap reset")
-            .exit(Exit::Preflight))
+        world.refuse(
+            Problem::new("IsPrivilegedUser", "kubestrap does not run as root")
+                .why(format!("it runs as uid {}, and cleaning a node removes files below /etc and /var/lib", facts.uid))
+                .fix("sudo kubestrap reset")
+                .exit(Exit::Preflight),
+        )
     }
 }
 

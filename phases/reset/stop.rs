@@ -23,6 +23,7 @@ impl Phase<Reset> for StopKubelet {
     }
 
     fn run(&self, _job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        world.needs_running_system("stop kubelet.service")?;
         let unit = world.host().unit(UNIT)?;
         if unit.exists && unit.active != "inactive" {
             world.change(&Change::Unit { name: UNIT.to_owned(), action: UnitAction::Stop })?;
@@ -44,18 +45,18 @@ impl Phase<Reset> for RemovePods {
     }
 
     fn run(&self, job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        world.needs_running_system("remove Pods")?;
         let socket = &job.node.cri_socket;
         let status = match world.host().runtime(socket) {
             Ok(status) => status,
             Err(error) => {
                 let problem = Problem::from(error);
-                return Err(Problem::new(
-                    "runtime-down",
-                    "the Pods cannot be removed: the container runtime does not answer",
-                )
-                .at(socket.clone())
-                .why(problem.why)
-                .fix("systemctl start containerd, then: kubestrap reset"));
+                return world.refuse(
+                    Problem::new("runtime-down", "the Pods cannot be removed: the container runtime does not answer")
+                        .at(socket.clone())
+                        .why(problem.why)
+                        .fix("systemctl start containerd, then: kubestrap reset"),
+                );
             }
         };
         let count = status.sandboxes.len();
@@ -87,6 +88,7 @@ impl Phase<Reset> for Unmount {
     }
 
     fn run(&self, job: &Reset, world: &World<'_>) -> Result<(), Problem> {
+        world.needs_running_system("unmount volumes")?;
         let kubelet = job.node.layout.kubelet();
         let is_pods = |point: &Path| MOUNTED.iter().any(|folder| point.starts_with(kubelet.join(folder)));
         let mut points: Vec<_> =

@@ -111,6 +111,8 @@ pub struct Facts {
     pub host_name_addresses: Vec<IpAddr>,
     /// Proxy variables of our own environment, in order.
     pub proxies: Vec<(String, String)>,
+    /// The folder that the files lie below when it is not `/`: nothing runs in it.
+    pub rootfs: Option<PathBuf>,
 }
 
 impl Facts {
@@ -382,6 +384,16 @@ pub enum HostError {
         /// Its answer.
         source: std::io::Error,
     },
+    /// The files are those of a system that does not run.
+    #[error("cannot {action}: no system runs in {}", root.display())]
+    NotRunning {
+        /// What would need a running system.
+        action: String,
+        /// The folder that `--rootfs` names.
+        root: PathBuf,
+        /// That it does.
+        source: std::io::Error,
+    },
     /// A fact about the machine could not be found out.
     #[error("cannot find out {what}")]
     Fact {
@@ -392,6 +404,14 @@ pub enum HostError {
     },
 }
 
+impl HostError {
+    /// What cannot be done to the files of a system that does not run.
+    pub fn not_running(action: impl Into<String>, root: &Path) -> Self {
+        let source = std::io::Error::other("--rootfs names the files of a system, and this one runs beside them");
+        Self::NotRunning { action: action.into(), root: root.to_owned(), source }
+    }
+}
+
 impl Explain for HostError {
     fn id(&self) -> &'static str {
         match self {
@@ -399,6 +419,7 @@ impl Explain for HostError {
             Self::Write { .. } => "host-write",
             Self::Command { .. } => "host-command",
             Self::Runtime { .. } => "runtime-failed",
+            Self::NotRunning { .. } => "rootfs-not-running",
             Self::Fact { .. } => "host-fact",
         }
     }
@@ -407,6 +428,7 @@ impl Explain for HostError {
         match self {
             Self::Read { path, .. } | Self::Write { path, .. } => Some(path.display().to_string()),
             Self::Runtime { socket, .. } => Some(socket.clone()),
+            Self::NotRunning { root, .. } => Some(root.display().to_string()),
             Self::Command { .. } | Self::Fact { .. } => None,
         }
     }
@@ -429,6 +451,13 @@ impl Explain for HostError {
             }
             Self::Command { command, .. } => vec![format!("run it by hand to see more: {command}")],
             Self::Runtime { .. } => vec!["look at the runtime's log: journalctl -u containerd -n 50".to_owned()],
+            Self::NotRunning { root, .. } => vec![
+                "boot that system and run this phase there".to_owned(),
+                format!(
+                    "here, run the phases that make files, such as: kubestrap init phase certs all --rootfs {}",
+                    root.display()
+                ),
+            ],
             Self::Fact { .. } => {
                 vec!["check that /proc and /sys are mounted: mount | grep -E ' /(proc|sys) '".to_owned()]
             }

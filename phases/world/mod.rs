@@ -7,17 +7,21 @@
 mod change;
 mod cluster;
 mod content;
+mod dry;
 mod entropy;
 mod etcd;
 mod host;
 mod overlay;
 mod overlay_etcd;
+mod presumed;
 mod progress;
+mod shown;
 mod time;
 
 pub use change::{Change, ObjectChange, Undo, UnitAction, UnmountFlag, Verb};
 pub use cluster::{Answer, Cluster, ClusterError, HiddenToken, Identity, ObjectRef};
 pub use content::{Content, Secret, sha256_hex};
+pub use dry::DryRun;
 pub use entropy::{Entropy, KeyAlgorithm};
 pub use etcd::{Etcd, EtcdAccess, EtcdError, EtcdMember, EtcdStatus, MemberAction, MemberChange, MemberId};
 pub use host::{
@@ -25,6 +29,7 @@ pub use host::{
     Output, Peer, PortOwner, Probed, Probes, Route, RuntimeStatus, Sandbox, Space, UnitState,
 };
 pub use overlay::Overlay;
+pub use presumed::Presumed;
 pub use progress::{Event, Progress};
 pub use time::{Clock, Probe, Time, Wait, WaitError, interrupted};
 
@@ -46,6 +51,7 @@ pub struct World<'a> {
     progress: &'a dyn Progress,
     journal: &'a Journal<'a>,
     api_call_limit: Duration,
+    dry: Option<DryRun>,
 }
 
 impl<'a> World<'a> {
@@ -57,7 +63,7 @@ impl<'a> World<'a> {
         (entropy, progress): (&'a dyn Entropy, &'a dyn Progress),
         journal: &'a Journal<'a>,
     ) -> Self {
-        Self { host, cluster, etcd, time, entropy, progress, journal, api_call_limit: API_CALL_LIMIT }
+        Self { host, cluster, etcd, time, entropy, progress, journal, api_call_limit: API_CALL_LIMIT, dry: None }
     }
 
     /// The same with another limit for calls of the API server.
@@ -67,9 +73,21 @@ impl<'a> World<'a> {
         self
     }
 
+    /// The world of a dry run: what it is made of keeps changes in memory, and what would stop a real run is told.
+    #[must_use]
+    pub fn dry(mut self, dry: &DryRun) -> Self {
+        self.dry = Some(dry.clone());
+        self
+    }
+
     /// How long a call of the API server is tried again that fails for a reason which may pass.
     pub fn api_call_limit(&self) -> Duration {
         self.api_call_limit
+    }
+
+    /// The findings of the dry run, where it is one.
+    pub(crate) fn dry_run(&self) -> Option<&DryRun> {
+        self.dry.as_ref()
     }
 
     /// The machine, to look at.
@@ -104,12 +122,40 @@ impl<'a> World<'a> {
 
     /// Tells the person what goes on.
     pub fn tell(&self, event: Event<'_>) {
-        self.progress.event(event);
+        if !self.dry.as_ref().is_some_and(DryRun::is_supposing) {
+            self.progress.event(event);
+        }
     }
 
     /// Tells one fact about the current phase; shown beside its name when it is finished.
     pub fn note(&self, text: &str) {
         self.tell(Event::Note(text));
+    }
+
+    /// What keeps a run from going on. It ends a real run; a dry run tells each of its findings once, as a warning, and
+    /// goes on, so that its list of changes is complete.
+    ///
+    /// # Errors
+    /// The problem itself, in a real run.
+    pub fn refuse(&self, problem: Problem) -> Result<(), Problem> {
+        let Some(dry) = &self.dry else { return Err(problem) };
+        let stops = if problem.findings.is_empty() { vec![problem] } else { problem.findings };
+        for stop in stops.into_iter().filter(|stop| dry.is_new_stop(&stop.id)) {
+            let what = format!("would stop the real run: {}", stop.what);
+            self.tell(Event::Warning(&Problem { what, ..stop }));
+        }
+        Ok(())
+    }
+
+    /// Ends a phase that cannot be done to a tree of files in which no system runs.
+    ///
+    /// # Errors
+    /// `rootfs-not-running`, when `--rootfs` names such a tree.
+    pub fn needs_running_system(&self, action: &str) -> Result<(), Problem> {
+        match self.host.facts()?.rootfs {
+            Some(root) => Err(HostError::not_running(action, &root).into()),
+            None => Ok(()),
+        }
     }
 
     /// The one door through which the program changes anything.
@@ -132,6 +178,9 @@ impl<'a> World<'a> {
             Change::Object(object) => self.cluster.apply(object)?,
             Change::Member(member) => self.etcd.apply(member)?,
             _ => self.host.apply(change)?,
+        }
+        if let Some(dry) = &self.dry {
+            dry.count(change);
         }
         self.journal.done(entry)
     }

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use clap::Command;
 
-use super::{command, usage_code};
+use super::command;
+use super::usage::code as usage_code;
 
 const WIDTH: usize = 100;
 

@@ -112,6 +112,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     }
     let flags = init_phases::read(matches, flags);
     let mut session = Session::open(shared, report)?;
+    if let Some(dry) = session.dry_run().filter(|_| flags.apiserver_advertise_address.is_none()) {
+        dry.need_address();
+    }
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
     session.obey(&job.node);
     let selection = selection.or_skip(&job.node.skip_phases);

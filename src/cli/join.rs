@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use kubestrap_phases::config::{JoinFlags, resolve_join};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::JOIN;
-use kubestrap_phases::{discovery, join};
+use kubestrap_phases::{discovery, dry_run, join};
 
 use super::phases::{selection, with_phases};
 use super::shared::{self, Shared, list, switch, text, texts, value};
@@ -66,8 +66,13 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     let request = resolve_join(&flags, session.host())?;
     session.obey(&request.node);
     let selection = selection.or_skip(&request.node.skip_phases);
-    let found = discovery::find(&request, session.servers(), session.time())?;
-    let job = join::read_cluster(&request, found, session.servers(), session.host())?;
+    let job = match discovery::find(&request, session.servers(), session.time()) {
+        Ok(found) => join::read_cluster(&request, found, session.servers(), session.host())?,
+        Err(problem) => match session.dry_run().filter(|_| dry_run::is_unreachable(&problem)) {
+            Some(dry) => dry_run::cluster_to_join(&request, session.host(), dry)?,
+            None => return Err(problem),
+        },
+    };
     let subject = format!("{} · {} → {}", job.cluster.release, job.node.name, job.discovery.server);
     let took = session.run(&Order { workflow: &JOIN, job: &job, selection: &selection, subject: &subject })?;
     report.end(&if is_whole && !session.is_dry() {

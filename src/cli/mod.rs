@@ -16,10 +16,11 @@ mod reset;
 mod shared;
 mod token;
 mod upgrade;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Command};
+use clap::{ArgMatches, ColorChoice, Command};
 use kubestrap_phases::problem::Problem;
 
 use crate::report::Report;
@@ -29,12 +30,10 @@ pub(crate) use shared::Shared;
 pub(crate) fn run() -> ExitCode {
     let root = command();
     let words = arguments::in_our_words(std::env::args_os(), &root);
-    let matches = match root.try_get_matches_from(words) {
+    let colour = if usage::is_plain(&words) { ColorChoice::Never } else { ColorChoice::Auto };
+    let matches = match root.color(colour).try_get_matches_from(&words) {
         Ok(matches) => matches,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(usage_code(&error));
-        }
+        Err(error) => return usage::end(&error, &words),
     };
     let shared = Shared::of(&matches);
     let report = Report::new(shared.output, shared.plain);
@@ -50,11 +49,6 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::from(problem.exit.code())
         }
     }
-}
-
-/// Help and version are results; a wrong command line is a failure, with kubeadm's code 1.
-fn usage_code(error: &clap::Error) -> u8 {
-    u8::from(error.use_stderr())
 }
 
 /// The whole tree, also for help and completion.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use kubestrap_phases::config::{RemoveFlags, resolve_remove};
+use kubestrap_phases::dry_run;
 use kubestrap_phases::plan::Selection;
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::REMOVE;
@@ -31,6 +32,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     };
     let session = Session::open(shared, report)?;
     let job = resolve_remove(&flags)?;
+    if let Some(dry) = session.dry_run() {
+        dry_run::node(&job, session.host(), session.servers(), dry)?;
+    }
     let subject = job.target.to_string();
     session.run(&Order { workflow: &REMOVE, job: &job, selection: &Selection::default(), subject: &subject })?;
     report.end(&if shared.dry_run {

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use kubestrap_phases::config::Layout;
 use kubestrap_phases::problem::Problem;
 
@@ -18,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) plain: bool,
     /// Only show what would be changed.
     pub(crate) dry_run: bool,
+    /// The folder that the machine's files lie below, where it is not `/`.
+    pub(crate) rootfs: Option<PathBuf>,
     /// Proxy variables and the like.
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
@@ -45,6 +47,11 @@ impl Shared {
                     .global(true),
             )
             .arg(
+                value("rootfs", "FOLDER", "Work on the files below a folder, as if it were /; nothing is run there")
+                    .value_parser(value_parser!(PathBuf))
+                    .global(true),
+            )
+            .arg(
                 Arg::new("v")
                     .short('v')
                     .long("v")
@@ -64,8 +71,9 @@ impl Shared {
     pub(crate) fn of(matches: &ArgMatches) -> Self {
         Self {
             output: matches.get_one("output").copied().unwrap_or(Output::Text),
-            plain: matches.get_flag("plain"),
+            plain: matches.get_flag("plain") || is_dumb_terminal(),
             dry_run: matches.get_flag("dry-run"),
+            rootfs: matches.get_one("rootfs").cloned(),
             environment: std::env::vars_os().collect(),
         }
     }
@@ -73,7 +81,8 @@ impl Shared {
 
 impl Shared {
     /// The kubeconfig that was named, else kubeadm's choice for commands that need no node: the first file of
-    /// `$KUBECONFIG`, or `~/.kube/config`, and the administrator's of this node where there is none.
+    /// `$KUBECONFIG`, or `~/.kube/config`, and the administrator's of this node where there is none. The environment is
+    /// that of this system: below `--rootfs` it names nothing.
     pub(crate) fn kubeconfig(&self, matches: &ArgMatches) -> PathBuf {
         let named: Option<&PathBuf> = matches.get_one("kubeconfig");
         named.cloned().unwrap_or_else(|| {
@@ -83,7 +92,7 @@ impl Shared {
                     self.variable("HOME").map(|home| PathBuf::from(home).join(".kube/config")).into_iter().collect()
                 }
             };
-            candidates.retain(|path| path.exists());
+            candidates.retain(|path| self.rootfs.is_none() && path.exists());
             candidates.into_iter().next().unwrap_or_else(|| Layout::default().kubeconfig("admin.conf"))
         })
     }
@@ -100,6 +109,11 @@ impl Shared {
         let found = self.environment.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_os_str()).filter(|value| !value.is_empty())
     }
+}
+
+/// Whether the terminal understands nothing but lines.
+fn is_dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
 /// A flag of kubeadm's that changes nothing here; hidden.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use kubestrap_phases::bootstrap_token::list;
 use kubestrap_phases::config::{BootstrapToken, TokenDeleteFlags, TokenFlags, resolve_token, resolve_token_delete};
+use kubestrap_phases::dry_run;
 use kubestrap_phases::plan::Selection;
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::{TOKEN_CREATE, TOKEN_DELETE};
@@ -107,6 +108,9 @@ fn run_create(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<
     };
     let session = Session::open(shared, report)?;
     let job = resolve_token(&flags, session.host(), session.now(), session.entropy())?;
+    if let Some(dry) = session.dry_run() {
+        dry_run::kubeconfig(&job.kubeconfig, session.host(), dry)?;
+    }
     let ids: Vec<&str> = job.tokens.iter().map(|spec| spec.token.id().as_str()).collect();
     let subject = ids.join(", ");
     session.run(&Order { workflow: &TOKEN_CREATE, job: &job, selection: &Selection::default(), subject: &subject })?;

@@ -3,26 +3,28 @@
 //! A client for nobody without a CA accepts any certificate; what it brings is only bytes for discovery to verify.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use kubestrap_phases::world::{ClusterError, Identity};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-/// Opens a client; connects when it is used.
-pub(super) async fn open(identity: &Identity) -> Result<(String, Client), ClusterError> {
+use crate::host::Root;
+
+/// Opens a client; connects when it is used. Kubeconfigs, and the files that they name, lie below the root.
+pub(super) async fn open(identity: &Identity, root: &Root) -> Result<(String, Client), ClusterError> {
     let mut config = match identity {
         Identity::Kubeconfig(path) => {
-            let fail = |source: kube::config::KubeconfigError| ClusterError::Credentials {
+            let fail = |source: KubeconfigError| ClusterError::Credentials {
                 place: path.display().to_string(),
                 source: io::Error::other(innermost(&source)),
             };
-            let kubeconfig = Kubeconfig::read_from(path).map_err(fail)?;
+            let kubeconfig = read(path, root).map_err(fail)?;
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(fail)?
         }
         Identity::Token { server, ca_pem, token } => {
@@ -37,7 +39,7 @@ pub(super) async fn open(identity: &Identity) -> Result<(String, Client), Cluste
             config
         }
         Identity::CertificateFiles { server, ca, certificate, key } => {
-            with_certificate(server, [ca, certificate, key])?
+            with_certificate(server, [ca, certificate, key], root)?
         }
         // Without a CA of its own, the client asks the host's.
         Identity::Public { server } => bare(server)?,
@@ -58,6 +60,27 @@ pub(super) async fn open(identity: &Identity) -> Result<(String, Client), Cluste
         source: io::Error::other(innermost(&source)),
     })?;
     Ok((server, client))
+}
+
+fn read(path: &Path, root: &Root) -> Result<Kubeconfig, KubeconfigError> {
+    let target = root.target(path).map_err(|error| KubeconfigError::ReadConfig(error, path.to_owned()))?;
+    let mut kubeconfig = Kubeconfig::read_from(&target)?;
+    if root.folder().is_some() {
+        let users = kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut());
+        let of_users =
+            users.flat_map(|user| [&mut user.client_certificate, &mut user.client_key, &mut user.token_file]);
+        let clusters = kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut());
+        let of_clusters = clusters.map(|cluster| &mut cluster.certificate_authority);
+        for file in of_users.chain(of_clusters).flatten() {
+            // A relative one was made absolute from the kubeconfig's folder, which lies below the root.
+            let named = Path::new(file.as_str());
+            let inside = if named.starts_with(target.parent().unwrap_or(named)) { root.inside(named) } else { None };
+            let path = inside.unwrap_or_else(|| named.to_owned());
+            let found = root.target(&path).map_err(|error| KubeconfigError::ReadConfig(error, path.clone()))?;
+            *file = found.to_string_lossy().into_owned();
+        }
+    }
+    Ok(kubeconfig)
 }
 
 fn bare(server: &str) -> Result<Config, ClusterError> {
@@ -81,17 +104,22 @@ fn with_ca(server: &str, ca_pem: &str) -> Result<Config, ClusterError> {
 }
 
 /// Empty paths are files that nobody named.
-fn with_certificate(server: &str, [ca, certificate, key]: [&PathBuf; 3]) -> Result<Config, ClusterError> {
-    let named = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| path.display().to_string());
-    let mut config = match named(ca) {
+fn with_certificate(server: &str, files: [&PathBuf; 3], root: &Root) -> Result<Config, ClusterError> {
+    let [ca, certificate, key] = files.map(|path| {
+        let found = root.target(path);
+        found.map_err(|source| ClusterError::Credentials { place: path.display().to_string(), source })
+    });
+    let (ca, certificate, key) = (ca?, certificate?, key?);
+    let named = |path: &Path| (!path.as_os_str().is_empty()).then(|| path.display().to_string());
+    let mut config = match named(&ca) {
         None => bare(server)?,
         Some(place) => {
             let fail = |source| ClusterError::Credentials { place, source };
-            with_ca(server, &std::fs::read_to_string(ca).map_err(fail)?)?
+            with_ca(server, &std::fs::read_to_string(&ca).map_err(fail)?)?
         }
     };
-    config.auth_info.client_certificate = named(certificate);
-    config.auth_info.client_key = named(key);
+    config.auth_info.client_certificate = named(&certificate);
+    config.auth_info.client_key = named(&key);
     Ok(config)
 }
 

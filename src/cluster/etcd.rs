@@ -17,6 +17,7 @@ use super::etcd_api::{
     Empty, MEMBER_ADD, MEMBER_LIST, MEMBER_PROMOTE, MEMBER_REMOVE, MemberAddRequest, MemberIdRequest,
     MemberListRequest, MemberListResponse, STATUS, StatusResponse, ask,
 };
+use crate::host::Root;
 
 /// How long connecting may take, the handshake included, as in kubeadm.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
@@ -28,12 +29,14 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(8);
 /// Members of etcd clusters, by their endpoints.
 pub(crate) struct EtcdServers {
     runtime: Runtime,
+    root: Root,
 }
 
 impl EtcdServers {
-    /// Connects to nobody yet.
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()? })
+    /// Connects to nobody yet. Certificates and keys lie below the root.
+    pub(crate) fn new(root: &Root) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime, root: root.clone() })
     }
 
     /// Asks one endpoint.
@@ -70,7 +73,7 @@ impl EtcdServers {
         Q: Message + Clone + Send + Sync + 'static,
         A: Message + Default + Send + Sync + 'static,
     {
-        let tls = tls(access)?;
+        let tls = self.tls(access)?;
         let mut first = None;
         for endpoint in &access.endpoints {
             match self.ask(&tls, endpoint, call, question.clone()) {
@@ -79,6 +82,17 @@ impl EtcdServers {
             }
         }
         Err(first.unwrap_or(EtcdError::NoEndpoint))
+    }
+
+    /// Read anew each time: a phase before may have made the files.
+    fn tls(&self, access: &EtcdAccess) -> Result<ClientTlsConfig, EtcdError> {
+        let identity = Identity::from_pem(self.read(&access.certificate)?, self.read(&access.key)?);
+        Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(self.read(&access.ca)?)).identity(identity))
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, EtcdError> {
+        let found = self.root.target(path).and_then(std::fs::read);
+        found.map_err(|source| EtcdError::Credentials { path: path.display().to_string(), source })
     }
 }
 
@@ -111,7 +125,7 @@ impl Etcd for EtcdServers {
 
     fn status(&self, access: &EtcdAccess, endpoint: &str) -> Result<EtcdStatus, EtcdError> {
         let call = Call::look(STATUS, "tell how it is");
-        let status: StatusResponse = self.ask(&tls(access)?, endpoint, &call, Empty {})?;
+        let status: StatusResponse = self.ask(&self.tls(access)?, endpoint, &call, Empty {})?;
         Ok(EtcdStatus { leader: (status.leader != 0).then_some(MemberId(status.leader)), errors: status.errors })
     }
 
@@ -140,16 +154,6 @@ impl Etcd for EtcdServers {
 /// A connection of its own for each call: there are few, and each learns why it failed.
 async fn connect(tls: ClientTlsConfig, endpoint: &str) -> Result<Channel, tonic::transport::Error> {
     Endpoint::from_shared(endpoint.to_owned())?.tls_config(tls)?.connect().await
-}
-
-/// Read anew each time: a phase before may have made the files.
-fn tls(access: &EtcdAccess) -> Result<ClientTlsConfig, EtcdError> {
-    let identity = Identity::from_pem(read(&access.certificate)?, read(&access.key)?);
-    Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(&access.ca)?)).identity(identity))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, EtcdError> {
-    std::fs::read(path).map_err(|source| EtcdError::Credentials { path: path.display().to_string(), source })
 }
 
 #[cfg(test)]
@@ -189,7 +193,7 @@ mod tests {
     fn an_endpoint_that_does_not_answer_is_named_with_the_cause() {
         let (first, second) = (closed(), closed());
         let access = access("closed", &[&first, &second]);
-        let error = EtcdServers::new().unwrap().members(&access).unwrap_err();
+        let error = EtcdServers::new(&Root::default()).unwrap().members(&access).unwrap_err();
         assert_eq!(error.to_string(), format!("cannot reach etcd at {first}"));
         assert!(error.reason().contains("refused"), "{error:?}");
         fs::remove_dir_all(access.ca.parent().unwrap()).unwrap();
@@ -199,7 +203,7 @@ mod tests {
     fn a_file_that_is_missing_is_named() {
         let access =
             EtcdAccess { key: "/nonexistent/client.key".into(), ..access("missing", &["https://127.0.0.1:1"]) };
-        let error = EtcdServers::new().unwrap().status(&access, "https://127.0.0.1:1").unwrap_err();
+        let error = EtcdServers::new(&Root::default()).unwrap().status(&access, "https://127.0.0.1:1").unwrap_err();
         assert!(error.to_string().contains("/nonexistent/client.key"), "{error}");
         fs::remove_dir_all(access.ca.parent().unwrap()).unwrap();
     }
@@ -207,7 +211,7 @@ mod tests {
     #[test]
     fn without_an_endpoint_nobody_is_asked() {
         let access = access("nobody", &[]);
-        let error = EtcdServers::new().unwrap().members(&access).unwrap_err();
+        let error = EtcdServers::new(&Root::default()).unwrap().members(&access).unwrap_err();
         assert!(matches!(error, EtcdError::NoEndpoint), "{error:?}");
         fs::remove_dir_all(access.ca.parent().unwrap()).unwrap();
     }

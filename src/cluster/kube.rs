@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::client::{innermost, open};
 use super::paths;
-use crate::host::Linux;
+use crate::host::{Linux, Root};
 
 /// Limit for one request, as kubeadm has it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,6 +28,7 @@ pub(crate) struct ApiServers {
     runtime: Runtime,
     clients: RefCell<HashMap<Asker, (String, Client)>>,
     state: PathBuf,
+    root: Root,
 }
 
 /// Who asks, and when the file with the credentials was written.
@@ -41,23 +42,23 @@ struct Response {
 }
 
 impl ApiServers {
-    /// What an object was before a change is kept in the state folder.
-    pub(crate) fn new(state: &Path) -> io::Result<Self> {
+    /// What an object was before a change is kept in the state folder. Kubeconfigs lie below the root.
+    pub(crate) fn new(state: &Path, root: &Root) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, clients: RefCell::default(), state: state.to_owned() })
+        Ok(Self { runtime, clients: RefCell::default(), state: state.to_owned(), root: root.clone() })
     }
 
     /// A kubeconfig that was rewritten since makes a new client.
     fn client(&self, identity: &Identity) -> Result<(String, Client), ClusterError> {
         let written = match identity {
-            Identity::Kubeconfig(path) => modified(path),
+            Identity::Kubeconfig(path) => self.root.target(path).ok().and_then(|path| modified(&path)),
             _ => None,
         };
         let key = (identity.clone(), written);
         if let Some((server, client)) = self.clients.borrow().get(&key) {
             return Ok((server.clone(), client.clone()));
         }
-        let opened = self.runtime.block_on(open(identity))?;
+        let opened = self.runtime.block_on(open(identity, &self.root))?;
         self.clients.borrow_mut().insert(key, opened.clone());
         Ok(opened)
     }

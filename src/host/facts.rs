@@ -17,6 +17,7 @@ use kubestrap_phases::world::{Facts, HostError, Mount};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::{Pid, geteuid};
 
+use super::root::Root;
 use super::{mounts, network, ports};
 
 /// Programs that a node of some release needs.
@@ -54,8 +55,9 @@ const SYSCTLS: [&str; 6] = [
 /// How long the look-up of the host's own name may take.
 const NAME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Looks at everything.
+/// Looks at everything. Of a system that does not run, files are those below its root, and the rest is this machine's.
 pub(super) fn look(
+    root: &Root,
     search_path: &OsStr,
     proxies: &[(String, String)],
     host_name_addresses: &OnceCell<Vec<IpAddr>>,
@@ -70,7 +72,7 @@ pub(super) fn look(
     let facts = Facts {
         uid: geteuid().as_raw(),
         host_name,
-        machine_id: fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().to_owned(),
+        machine_id: text(root, "/etc/machine-id").trim().to_owned(),
         // Only root may read it.
         system_uuid: fs::read_to_string("/sys/class/dmi/id/product_uuid").unwrap_or_default().trim().to_owned(),
         cpus: cpus(),
@@ -88,12 +90,13 @@ pub(super) fn look(
         },
         cgroup_v2,
         listening: ports::listening()?,
-        cri_sockets: CRI_SOCKETS.iter().map(PathBuf::from).filter(|path| is_socket(path)).collect(),
-        programs: programs(search_path),
+        cri_sockets: CRI_SOCKETS.iter().map(PathBuf::from).filter(|path| is_socket(root, path)).collect(),
+        programs: programs(root, search_path),
         sysctls: sysctls(),
-        mounts: mounted,
+        mounts: mounted.into_iter().filter_map(|mount| inside(root, mount)).collect(),
         host_name_addresses: Vec::new(),
         proxies: proxies.to_vec(),
+        rootfs: root.folder().map(Path::to_owned),
     };
     let found = host_name_addresses.get_or_init(|| {
         // Without an answer in time the name counts as one that resolves to nothing.
@@ -169,14 +172,24 @@ fn is_unified_cgroup(mount: &Mount) -> bool {
     mount.point == Path::new("/sys/fs/cgroup") && mount.fs_type == "cgroup2"
 }
 
-fn is_socket(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.file_type().is_socket())
+/// A file's text; empty where it cannot be read.
+fn text(root: &Root, path: &str) -> String {
+    root.target(Path::new(path)).and_then(fs::read_to_string).unwrap_or_default()
 }
 
-fn programs(search_path: &OsStr) -> BTreeMap<String, PathBuf> {
+fn inside(root: &Root, mount: Mount) -> Option<Mount> {
+    Some(Mount { point: root.inside(&mount.point)?, ..mount })
+}
+
+fn is_socket(root: &Root, path: &Path) -> bool {
+    root.target(path).and_then(fs::metadata).is_ok_and(|found| found.file_type().is_socket())
+}
+
+fn programs(root: &Root, search_path: &OsStr) -> BTreeMap<String, PathBuf> {
     let folders: Vec<PathBuf> = std::env::split_paths(search_path).collect();
     let is_program = |path: &PathBuf| {
-        fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        let found = root.target(path).and_then(fs::metadata);
+        found.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     };
     let found = PROGRAMS.iter().filter_map(|name| {
         let path = folders.iter().map(|folder| folder.join(name)).find(is_program)?;
@@ -238,13 +251,13 @@ mod tests {
         }
         let path = std::env::join_paths(["a", "b", "c"].map(|folder| scratch.join(folder))).unwrap();
         let expected = [("ip", scratch.join("b/ip")), ("tc", scratch.join("c/tc"))];
-        assert_eq!(programs(&path), expected.map(|(name, path)| (name.to_owned(), path)).into());
+        assert_eq!(programs(&Root::default(), &path), expected.map(|(name, path)| (name.to_owned(), path)).into());
     }
 
     #[test]
     fn the_facts_of_this_machine_are_found_and_the_second_look_is_quick() {
         let addresses = OnceCell::new();
-        let look = || look(OsStr::new("/usr/bin:/bin"), &[], &addresses).unwrap();
+        let look = || look(&Root::default(), OsStr::new("/usr/bin:/bin"), &[], &addresses).unwrap();
         let facts = look();
         assert!(facts.cpus >= 1 && facts.memory_mib > 100, "{facts:?}");
         assert!(!facts.host_name.is_empty() && !facts.kernel.is_empty(), "{facts:?}");

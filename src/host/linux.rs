@@ -10,14 +10,16 @@ use kubestrap_phases::world::{
     Change, Command, Content, Facts, FileInfo, Host, HostError, Output, Probed, Probes, RuntimeStatus, Undo, UnitState,
 };
 
+use super::root::Root;
 use super::runtime::Runtimes;
 use super::{commands, facts, files, mounts, probes, tree, undo, units};
 
 /// Where programs are looked for when the environment does not tell.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The machine this program runs on.
+/// The machine this program runs on, or the files of one that does not run.
 pub(crate) struct Linux {
+    root: Root,
     kept: PathBuf,
     proxies: Vec<(String, String)>,
     search_path: OsString,
@@ -27,9 +29,10 @@ pub(crate) struct Linux {
 }
 
 impl Linux {
-    /// With its state folder, which is made when the first copy is kept in it.
+    /// With its state folder, a path of this system, which is made when the first copy is kept in it.
     pub(crate) fn new(state: &Path) -> Self {
         Self {
+            root: Root::default(),
             kept: kept(state),
             proxies: Vec::new(),
             search_path: OsString::from(USUAL_PATH),
@@ -39,9 +42,24 @@ impl Linux {
         }
     }
 
+    /// With its files below this root.
+    #[must_use]
+    pub(crate) fn below(mut self, root: &Root) -> Self {
+        self.root = root.clone();
+        self
+    }
+
     /// Keeps content beside the journal, under its digest: what an object of the cluster was before a change.
     pub(crate) fn keep(state: &Path, content: &Content) -> Result<PathBuf, HostError> {
         undo::keep_content(&kept(state), content)
+    }
+
+    /// What is done by a running system; nobody does it below another root.
+    fn running(&self, action: impl FnOnce() -> String) -> Result<(), HostError> {
+        match self.root.folder() {
+            Some(folder) => Err(HostError::not_running(action(), folder)),
+            None => Ok(()),
+        }
     }
 
     /// With what matters of our own environment: the search path, and proxy variables that are not empty, in order.
@@ -67,32 +85,38 @@ fn kept(state: &Path) -> PathBuf {
 
 impl Host for Linux {
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HostError> {
-        files::read(path)
+        files::read(&self.root.target(path).map_err(cannot_read(path))?)
     }
 
     fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
-        files::stat(path, &|path| Ok(mounts::is_mount_point(&mounts::all()?, path)))
+        let entry = self.root.entry(path).map_err(cannot_read(path))?;
+        let found = files::stat(&entry, &|path| Ok(mounts::is_mount_point(&mounts::all()?, path)))?;
+        Ok(found.map(|found| FileInfo { path: path.to_owned(), ..found }))
     }
 
     fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError> {
         let mounted = mounts::all()?;
         let mut found = Vec::new();
-        for path in files::names(folder)? {
+        for path in files::names(&self.root.target(folder).map_err(cannot_read(folder))?)? {
             // An entry that went away since is no entry.
-            found.extend(files::stat(&path, &|path| Ok(mounts::is_mount_point(&mounted, path)))?);
+            let entry = files::stat(&path, &|path| Ok(mounts::is_mount_point(&mounted, path)))?;
+            let name = path.file_name().unwrap_or_default();
+            found.extend(entry.map(|entry| FileInfo { path: folder.join(name), ..entry }));
         }
         Ok(found)
     }
 
     fn facts(&self) -> Result<Facts, HostError> {
-        facts::look(&self.search_path, &self.proxies, &self.host_name_addresses)
+        facts::look(&self.root, &self.search_path, &self.proxies, &self.host_name_addresses)
     }
 
     fn unit(&self, name: &str) -> Result<UnitState, HostError> {
-        units::state(name)
+        // Where nothing runs, no unit does.
+        if self.root.folder().is_some() { Ok(UnitState::default()) } else { units::state(name) }
     }
 
     fn ask(&self, command: &Command) -> Result<Output, HostError> {
+        self.running(|| format!("run {}", command.words.join(" ")))?;
         // Asked by resolving and again by preflight; starting the kubelet costs a tenth of a second.
         let asks_for_version = command.words.last().is_some_and(|word| word == "--version");
         if asks_for_version && let Some(known) = self.versions.borrow().get(&command.words) {
@@ -106,6 +130,7 @@ impl Host for Linux {
     }
 
     fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
+        self.running(|| "ask the container runtime".to_owned())?;
         self.runtimes.status(socket)
     }
 
@@ -114,27 +139,42 @@ impl Host for Linux {
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
-        undo::of(change, &self.kept)
+        undo::of(change, &self.kept, &self.root)
     }
 
     fn apply(&self, change: &Change) -> Result<(), HostError> {
+        let entry = |path| self.root.entry(path).map_err(cannot_write(path));
+        let running = || self.running(|| change.summary());
         match change {
-            Change::File { path, content, mode } => files::write(path, content.bytes(), *mode),
-            Change::Folder { path, mode } => files::make_folder(path, *mode),
-            Change::Link { path, target } => files::link(path, target),
-            Change::Remove { path } => files::remove(path),
-            Change::RemoveTree { path } => tree::remove(path, &mounts::all()?),
-            Change::Unit { name, action } => units::act(name, *action),
-            Change::Unmount { path, flags } => mounts::unmount(path, flags),
-            Change::PullImages(pull) => self.runtimes.pull(pull),
-            Change::RemoveSandbox { socket, id, pod } => self.runtimes.remove_sandbox(socket, id, pod),
-            Change::Run { command, .. } => commands::run(command).map(|_| ()),
+            Change::File { path, content, mode } => files::write(&entry(path)?, content.bytes(), *mode),
+            Change::Folder { path, mode } => {
+                files::make_folder(&self.root.target(path).map_err(cannot_write(path))?, *mode)
+            }
+            // Its target is written as it is: that is how the system below the root will follow it.
+            Change::Link { path, target } => files::link(&entry(path)?, target),
+            Change::Remove { path } => files::remove(&entry(path)?),
+            Change::RemoveTree { path } => tree::remove(&entry(path)?, &mounts::all()?),
+            Change::Unit { name, action } => running().and_then(|()| units::act(name, *action)),
+            Change::Unmount { path, flags } => running().and_then(|()| mounts::unmount(path, flags)),
+            Change::PullImages(pull) => running().and_then(|()| self.runtimes.pull(pull)),
+            Change::RemoveSandbox { socket, id, pod } => {
+                running().and_then(|()| self.runtimes.remove_sandbox(socket, id, pod))
+            }
+            Change::Run { command, .. } => running().and_then(|()| commands::run(command).map(|_| ())),
             Change::Object(_) | Change::Member(_) => Err(HostError::Command {
                 command: change.summary(),
                 source: std::io::Error::other("the host does not change the cluster"),
             }),
         }
     }
+}
+
+fn cannot_read(path: &Path) -> impl FnOnce(std::io::Error) -> HostError {
+    move |source| HostError::Read { path: path.to_owned(), source }
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> HostError {
+    move |source| HostError::Write { action: "write", path: path.to_owned(), source }
 }
 
 #[cfg(test)]

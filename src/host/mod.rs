@@ -13,6 +13,7 @@ mod network;
 mod own_file;
 mod ports;
 mod probes;
+mod root;
 mod runtime;
 mod sandboxes;
 mod state;
@@ -25,6 +26,7 @@ mod scratch;
 
 pub(crate) use linux::Linux;
 pub(crate) use own_file::write_for_user;
+pub(crate) use root::Root;
 pub(crate) use state::JournalFile;
 
 /// Whether whoever runs this may change the machine.

@@ -7,37 +7,41 @@ use std::path::{Path, PathBuf};
 
 use kubestrap_phases::world::{Change, Content, FileKind, HostError, Undo, UnitAction, UnitState};
 
+use super::root::Root;
 use super::{files, units};
 
-/// Works out the way back; `kept` is the folder for copies.
-pub(super) fn of(change: &Change, kept: &Path) -> Result<Undo, HostError> {
+/// Works out the way back for a machine whose files lie below this root; `kept` is the folder for copies.
+pub(super) fn of(change: &Change, kept: &Path, root: &Root) -> Result<Undo, HostError> {
     match change {
-        Change::File { path, .. } => match kind(path)? {
+        Change::File { path, .. } => match kind(path, root)? {
             None => Ok(Undo::Remove { path: path.clone() }),
-            Some((FileKind::File, mode)) => keep(path, mode, kept),
+            Some((FileKind::File, mode)) => keep(path, mode, (kept, root)),
             Some((FileKind::Folder, _)) => Err(HostError::Write {
                 action: "write",
                 path: path.clone(),
                 source: std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder"),
             }),
-            Some(_) => Ok(Undo::Impossible { why: not_a_file(path) }),
+            Some(_) => Ok(Undo::Impossible { why: not_a_file(path, root) }),
         },
-        Change::Folder { path, .. } => Ok(match kind(path)? {
+        Change::Folder { path, .. } => Ok(match kind(path, root)? {
             None => Undo::Remove { path: path.clone() },
             Some(_) => Undo::Nothing,
         }),
-        Change::Link { path, .. } => Ok(match kind(path)? {
+        Change::Link { path, .. } => Ok(match kind(path, root)? {
             None => Undo::Remove { path: path.clone() },
-            Some(_) => Undo::Impossible { why: not_a_file(path) },
+            Some(_) => Undo::Impossible { why: not_a_file(path, root) },
         }),
-        Change::Remove { path } => match kind(path)? {
+        Change::Remove { path } => match kind(path, root)? {
             None => Ok(Undo::Nothing),
-            Some((FileKind::File, mode)) => keep(path, mode, kept),
+            Some((FileKind::File, mode)) => keep(path, mode, (kept, root)),
             Some((FileKind::Folder, mode)) => Ok(Undo::MakeFolder { path: path.clone(), mode }),
-            Some(_) => Ok(Undo::Impossible { why: not_a_file(path) }),
+            Some(_) => Ok(Undo::Impossible { why: not_a_file(path, root) }),
         },
-        Change::Unit { name, action } => Ok(of_unit(name, *action, &units::state(name)?)),
-        Change::RemoveTree { path } if kind(path)?.is_none() => Ok(Undo::Nothing),
+        Change::Unit { name, action } => match root.folder() {
+            Some(folder) => Err(HostError::not_running(change.summary(), folder)),
+            None => Ok(of_unit(name, *action, &units::state(name)?)),
+        },
+        Change::RemoveTree { path } if kind(path, root)?.is_none() => Ok(Undo::Nothing),
         Change::RemoveTree { path } => {
             Ok(Undo::Impossible { why: format!("what is below {} is not kept", path.display()) })
         }
@@ -71,23 +75,26 @@ fn of_unit(name: &str, action: UnitAction, state: &UnitState) -> Undo {
     }
 }
 
-fn kind(path: &Path) -> Result<Option<(FileKind, u32)>, HostError> {
-    Ok(files::stat(path, &|_| Ok(false))?.map(|found| (found.kind, found.mode)))
+fn kind(path: &Path, root: &Root) -> Result<Option<(FileKind, u32)>, HostError> {
+    let entry = root.entry(path).map_err(|source| HostError::Read { path: path.to_owned(), source })?;
+    Ok(files::stat(&entry, &|_| Ok(false))?.map(|found| (found.kind, found.mode)))
 }
 
-fn not_a_file(path: &Path) -> String {
-    match std::fs::read_link(path) {
+fn not_a_file(path: &Path, root: &Root) -> String {
+    match root.entry(path).and_then(std::fs::read_link) {
         Ok(target) => format!("by hand only: ln -sfn {} {}", target.display(), path.display()),
         Err(_) => format!("{} is neither a file nor a folder", path.display()),
     }
 }
 
-/// Keeps what a file holds now.
-fn keep(path: &Path, mode: u32, kept: &Path) -> Result<Undo, HostError> {
-    let Some(bytes) = files::read(path)? else {
+/// Keeps what a file holds now. The copy's path is given as the node knows it.
+fn keep(path: &Path, mode: u32, (kept, root): (&Path, &Root)) -> Result<Undo, HostError> {
+    let entry = root.entry(path).map_err(|source| HostError::Read { path: path.to_owned(), source })?;
+    let Some(bytes) = files::read(&entry)? else {
         return Ok(Undo::Remove { path: path.to_owned() });
     };
-    Ok(Undo::Restore { path: path.to_owned(), kept: keep_content(kept, &Content::new(bytes))?, mode })
+    let copy = keep_content(kept, &Content::new(bytes))?;
+    Ok(Undo::Restore { path: path.to_owned(), kept: root.inside(&copy).unwrap_or(copy), mode })
 }
 
 /// Copies content to `<kept>/<digest>`; the same content is kept once.

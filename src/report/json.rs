@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::world::Event;
+use kubestrap_phases::world::{Change, DryRun, Event};
 use kubestrap_phases::yaml;
 use serde_json::{Value, json};
 
@@ -70,6 +70,14 @@ impl Json {
             Event::Result(text) => json!({"event": "result", "text": text}),
         };
         self.line(value);
+    }
+
+    /// What a dry run has found out.
+    pub(super) fn rehearsed(&self, command: &str, dry: &DryRun, is_complete: bool) {
+        let changes: Vec<Value> = dry.changes().iter().map(Change::shown_form).collect();
+        self.line(json!({
+            "event": "dry-run", "command": command, "assumed": dry.assumed(), "changes": changes, "complete": is_complete,
+        }));
     }
 
     pub(super) fn problem(&self, problem: &Problem) {

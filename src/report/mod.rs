@@ -5,6 +5,7 @@
 
 mod bars;
 mod checks;
+mod dry_run;
 mod groups;
 mod json;
 mod plain;
@@ -17,7 +18,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kubestrap_phases::preflight::Outcome;
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::world::{Event, Progress};
+use kubestrap_phases::world::{DryRun, Event, Progress};
 use serde_json::Value;
 
 /// Form of what is told.
@@ -78,12 +79,12 @@ impl Report {
     pub(crate) fn problem(&self, problem: &Problem) {
         match &self.way {
             Way::Json(json) => json.problem(problem),
-            Way::Bars(bars) => {
-                bars.pause();
+            Way::Bars(_) => {
+                self.pause();
                 say(&problem::text(problem, problem::Paint::of_terminal()));
             }
-            Way::Plain(plain) => {
-                plain.pause();
+            Way::Plain(_) => {
+                self.pause();
                 say(&problem::text(problem, problem::Paint::None));
             }
         }
@@ -132,13 +133,31 @@ impl Report {
         self.answer(&checks::text(outcomes, has_marks, paint), &checks::value(outcomes));
     }
 
-    /// Says the closing words, then gives the results.
-    pub(crate) fn end(&self, closing: &str) {
+    /// Gives what a dry run has found out: what it assumed, and the list of changes with their content. The list of one
+    /// that ended with a problem is not complete.
+    pub(crate) fn rehearsed(&self, command: &str, dry: &DryRun, is_complete: bool) {
+        self.pause();
         match &self.way {
-            Way::Json(_) => return,
+            Way::Json(json) => json.rehearsed(command, dry, is_complete),
+            Way::Bars(_) | Way::Plain(_) => dry_run::tell(command, dry, is_complete),
+        }
+    }
+
+    /// Ends what is being written, so that something else can be.
+    fn pause(&self) {
+        match &self.way {
+            Way::Json(_) => {}
             Way::Bars(bars) => bars.pause(),
             Way::Plain(plain) => plain.pause(),
         }
+    }
+
+    /// Says the closing words, then gives the results.
+    pub(crate) fn end(&self, closing: &str) {
+        if let Way::Json(_) = &self.way {
+            return;
+        }
+        self.pause();
         if !closing.is_empty() {
             say(closing);
         }

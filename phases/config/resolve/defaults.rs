@@ -41,8 +41,8 @@ pub(super) fn release(draft: &Draft, host: &dyn Host, findings: &mut Findings) -
     }
 }
 
-/// The release that the file or flags name, or the installed one; for those who only need to know the node's habits.
-pub(super) fn node_release(host: &dyn Host) -> Release {
+/// The release of the kubelet that is installed, else the default; for those who only need to know the node's habits.
+pub fn installed_release(host: &dyn Host) -> Release {
     installed_kubelet(host).unwrap_or(DEFAULT)
 }
 

@@ -92,7 +92,7 @@ pub fn resolve_join(flags: &JoinFlags, host: &dyn Host) -> Result<JoinRequest, P
     lay_flags_over(&mut draft, flags);
     refuse_what_is_not_served(&draft, findings);
     let facts = host.facts()?;
-    let release = defaults::node_release(host);
+    let release = defaults::installed_release(host);
     let discovery = match discovery_file::said(&draft, findings) {
         Some((file, origin)) => discovery_file::discovery(file, &origin, &draft, host, findings)?,
         None => by_token(&draft, is_read, findings),

@@ -21,6 +21,7 @@ mod upgrade;
 mod user;
 
 pub use certs::cluster_from_file;
+pub use defaults::installed_release;
 pub use images::resolve_images;
 pub use init::resolve_init;
 pub use join::{DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, resolve_join};

@@ -27,7 +27,7 @@ pub fn resolve_reset(flags: &ResetFlags, host: &dyn Host) -> Result<Reset, Probl
     add_what_the_node_tells(&mut draft, host)?;
 
     let facts = host.facts()?;
-    let release = defaults::node_release(host);
+    let release = defaults::installed_release(host);
     let certificates_dir = absolute(&draft, Setting::CertificatesDir, Layout::CERTIFICATES, findings);
     let node = node::node(&draft, &flags.ignore_preflight_errors, &release, (host, &facts), findings)?;
     let unmount_flags = unmount_flags(&draft, findings);

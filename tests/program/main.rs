@@ -1,0 +1,8 @@
+//! The built program as a whole, run without root and without a node: what it writes, says, and ends with.
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod output;
+#[cfg(test)]
+mod rootfs;

@@ -1,0 +1,100 @@
+//! Where the output goes: nothing that is wrong with it ends a run, and who wants lines without colours gets them.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+
+use crate::bench::Bench;
+use serde_json::Value;
+
+/// Changes something, so that a run that ended early is seen.
+const MAKES: [&str; 5] = ["init", "phase", "certs", "ca", "--rootfs"];
+const FLAGS: [&str; 4] = ["--apiserver-advertise-address", "10.77.0.11", "--node-name", "n1"];
+
+fn full() -> Stdio {
+    File::options().write(true).open("/dev/full").unwrap().into()
+}
+
+/// A pipe that nobody reads.
+fn broken() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    OwnedFd::from(writer).into()
+}
+
+#[test]
+fn a_full_or_broken_output_ends_no_run() {
+    for (name, output) in [("full", full as fn() -> Stdio), ("broken", broken)] {
+        for form in ["text", "json", "yaml"] {
+            let bench = Bench::new();
+            bench.folder("tree");
+            let tree = bench.path("tree").display().to_string();
+            let words = [&MAKES[..], &[&tree], &FLAGS, &["-o", form]].concat();
+            let status = bench.command(&words).stdout(output()).stderr(output()).status().unwrap();
+            assert_eq!(status.code(), Some(0), "{name} {form}");
+            assert!(bench.path("tree/etc/kubernetes/pki/ca.crt").exists(), "{name} {form}");
+        }
+    }
+}
+
+#[test]
+fn a_full_or_broken_output_keeps_exit_codes() {
+    let bench = Bench::new();
+    for output in [full as fn() -> Stdio, broken] {
+        for (words, code) in [
+            (&["--help"][..], 0),
+            (&["version"], 0),
+            (&["init", "--nonsense"], 1),
+            (&["init", "--nonsense", "-o", "json"], 1),
+            (&["init", "--dry-run", "--pod-network-cidr", "nonsense"], 3),
+            (&["init", "--dry-run", "--apiserver-advertise-address", "10.77.0.11"], 0),
+        ] {
+            let status = bench.command(words).stdout(output()).stderr(output()).status().unwrap();
+            assert_eq!(status.code(), Some(code), "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn closed_streams_end_no_run() {
+    let bench = Bench::new();
+    bench.folder("tree");
+    let tree = bench.path("tree").display().to_string();
+    let program = bench.path("kubestrap").display().to_string();
+    let words = [&MAKES[..], &[&tree], &FLAGS].concat().join(" ");
+    let script = format!("exec {program} {words} <&- >&- 2>&-");
+    let status = Command::new("/bin/sh").args(["-c", &script]).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(bench.path("tree/etc/kubernetes/pki/ca.crt").exists());
+}
+
+#[test]
+fn a_wrong_command_line_is_a_problem_for_programs() {
+    let bench = Bench::new();
+    let ended = bench.run(&["init", "--pod-network-cdir", "10.0.0.0/8", "-o", "json"]);
+    let problem = ended.last();
+    assert_eq!((ended.code, &problem["event"], &problem["exit-code"]), (1, &Value::from("problem"), &Value::from(1)));
+    assert_eq!(problem["problem"]["id"], "command-line");
+    assert_eq!(problem["problem"]["fix"][0], "write --pod-network-cidr");
+    assert_eq!(ended.stderr, "");
+    let ended = bench.run(&["-o", "yaml", "iint"]);
+    assert!(ended.stdout.starts_with("---\n") && ended.stdout.contains("id: command-line"), "{ended:?}");
+}
+
+#[test]
+fn lines_without_control_characters_are_given_to_who_wants_them() {
+    let bench = Bench::new();
+    for variables in [&[("NO_COLOR", "1"), ("TERM", "xterm-256color")][..], &[("TERM", "dumb")], &[]] {
+        for words in [
+            &["init", "--nonsense"][..],
+            &["init", "--nonsense", "--plain"],
+            &["init", "--help"],
+            &["init", "--dry-run", "--plain", "--apiserver-advertise-address", "10.77.0.11"],
+            &["init", "--dry-run", "--pod-network-cidr", "nonsense"],
+        ] {
+            let output = bench.command(words).envs(variables.iter().copied()).output().unwrap();
+            let text = [output.stdout, output.stderr].concat();
+            assert!(!text.contains(&0x1b), "{variables:?} {words:?}");
+        }
+    }
+}
