@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::config::draft::Origin;
+use crate::config::findings::Findings;
 use crate::config::{Etcd, ExternalEtcd, HostPort, Init, InitFlags, JoinFlags, Release};
+use crate::patches::{self, Patches};
 use crate::preflight::{CHECKS, LookFlags, Outcome, Role, Server, Subject, Trust, Verdict, inspect, look};
 use crate::preflight_checks::{CONTROL_PLANE, EVERY_NODE, JOINING, WORKER};
 use crate::stage::{Machine, Stage, init_job, join_job, ready_overlay};
@@ -12,7 +15,7 @@ use crate::support::NOW;
 use crate::support::jobs::{self, V1_20, V1_36};
 
 /// Checks whose bad case stands below, since it needs another job than the others.
-const BELOW: [&str; 7] = [
+const BELOW: [&str; 8] = [
     "KubernetesVersion",
     "ContainerRuntimeVersion",
     "ImagePull",
@@ -20,6 +23,7 @@ const BELOW: [&str; 7] = [
     "Discovery",
     "ExternalEtcdVersion",
     "ExternalEtcdClientCertificates",
+    "Patches",
 ];
 
 /// The check that reports under a name: `Port-6443` is of `Port-<number>`.
@@ -280,6 +284,15 @@ fn what_depends_on_the_configuration_is_found() {
             &[("NetworkOverlap", Warning)],
         ),
         (
+            "a file that is no patch",
+            V1_20,
+            |m, job| {
+                m.put("/patches/notes.txt", "", 0o644);
+                job.node.patches = patches_in("/patches", m);
+            },
+            &[("Patches", Warning)],
+        ),
+        (
             "several default routes with a chosen address",
             V1_20,
             |m, job| {
@@ -297,6 +310,11 @@ fn what_depends_on_the_configuration_is_found() {
         let outcomes = of_init(machine, &job);
         assert_eq!(bad(&outcomes), *expected, "{name}: {outcomes:#?}");
     }
+}
+
+fn patches_in(folder: &str, machine: &Machine) -> Patches {
+    let findings = &mut Findings::default();
+    patches::read(folder.as_ref(), &Origin::Flag("--patches"), machine, findings).unwrap()
 }
 
 fn set_cgroup_v1(machine: &mut Machine) {

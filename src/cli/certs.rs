@@ -14,7 +14,7 @@ use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::{GENERATE_CSR, RENEW};
 use serde_json::json;
 
-use super::shared::{Shared, folder, requests_folder, switch, value};
+use super::shared::{Shared, folder, requests_folder, switch, unheeded, value};
 use crate::launch::{Order, Session};
 use crate::report::{Output, Report, say};
 
@@ -38,7 +38,10 @@ pub(super) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(of_cluster(
-            Command::new("check-expiration").about("Show until when certificates and CAs are valid"),
+            Command::new("check-expiration")
+                .about("Show until when certificates and CAs are valid")
+                .arg(unheeded("allow-missing-template-keys").num_args(0..=1).require_equals(true))
+                .arg(unheeded("show-managed-fields").num_args(0..=1).require_equals(true)),
         ))
         .subcommand(renew)
         .subcommand(generate)

@@ -6,9 +6,10 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use kubestrap_phases::addon::{coredns, kube_proxy};
 use kubestrap_phases::config::{ExtraArgs, Init, InitFlags};
 use kubestrap_phases::plan::Selection;
+use kubestrap_phases::problem::Problem;
 use kubestrap_phases::yaml;
 
-use super::shared::{list, switch, texts, value};
+use super::shared::{folder, list, switch, texts, value};
 use crate::report::Report;
 
 /// Adds them below `phase`.
@@ -46,16 +47,16 @@ fn extra_args(name: &'static str) -> Arg {
 }
 
 /// Reads them, where the phase has them.
-pub(super) fn read(matches: &ArgMatches, flags: InitFlags) -> InitFlags {
-    InitFlags {
-        kubeconfig_dir: matches.try_get_one("kubeconfig-dir").ok().flatten().cloned(),
+pub(super) fn read(matches: &ArgMatches, flags: InitFlags) -> Result<InitFlags, Problem> {
+    Ok(InitFlags {
+        kubeconfig_dir: folder(matches, "kubeconfig-dir")?,
         extra_args: ExtraArgs {
             api_server: texts(matches, "apiserver-extra-args"),
             controller_manager: texts(matches, "controller-manager-extra-args"),
             scheduler: texts(matches, "scheduler-extra-args"),
         },
         ..flags
-    }
+    })
 }
 
 /// Prints an addon's objects if that was asked for. Says whether it was.

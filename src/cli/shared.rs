@@ -49,6 +49,7 @@ impl Shared {
             .arg(
                 value("rootfs", "FOLDER", "Work on the files below a folder, as if it were /; nothing is run there")
                     .value_parser(value_parser!(PathBuf))
+                    .display_order(500)
                     .global(true),
             )
             .arg(

@@ -40,8 +40,11 @@ fn output(words: &[OsString]) -> Output {
     let mut found = Output::Text;
     while let Some(word) = words.next() {
         let value = match word {
-            "-o" | "--output" => words.next(),
-            _ => word.strip_prefix("--output=").or_else(|| Some(word.strip_prefix("-o")?.trim_start_matches('='))),
+            "-o" | "--output" | "--experimental-output" => words.next(),
+            _ => ["--output=", "--experimental-output="]
+                .iter()
+                .find_map(|flag| word.strip_prefix(flag))
+                .or_else(|| Some(word.strip_prefix("-o")?.trim_start_matches('='))),
         };
         if let Some(form) = value.and_then(|value| Output::from_str(value, true).ok()) {
             found = form;
@@ -116,6 +119,7 @@ mod tests {
             ("kubestrap --output=yaml nonsense", Output::Yaml),
             ("kubestrap --output yaml", Output::Yaml),
             ("kubestrap -o=json x", Output::Json),
+            ("kubestrap token --experimental-output=json x", Output::Json),
             ("kubestrap init -o toml", Output::Text),
             ("kubestrap init -- -o json", Output::Text),
             ("kubestrap init -o", Output::Text),
