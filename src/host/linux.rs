@@ -135,7 +135,7 @@ impl Host for Linux {
     }
 
     fn probe(&self, probes: &Probes) -> Probed {
-        probes::ask(probes)
+        probes::ask(probes, &self.root)
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {

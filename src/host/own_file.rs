@@ -9,11 +9,13 @@ use std::path::Path;
 use kubestrap_phases::world::HostError;
 
 use super::files;
+use super::root::Root;
 
 /// Writes a whole file, old or new and never a half. A link is followed, a file that is there never becomes readable to
 /// more people than before, and a pipe or device is written into.
-pub(crate) fn write_for_user(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostError> {
+pub(crate) fn write_for_user(root: &Root, path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostError> {
     let failed = |source| HostError::Write { action: "write", path: path.to_owned(), source };
+    let path = &*root.target(path).map_err(failed)?;
     match fs::metadata(path) {
         Ok(found) if found.is_file() => {
             let target = fs::canonicalize(path).map_err(failed)?;
@@ -40,10 +42,10 @@ mod tests {
     fn a_file_is_made_with_its_mode_and_replaced_with_no_wider_one() {
         let scratch = Scratch::new();
         let path = scratch.join("new.yaml");
-        write_for_user(&path, b"a", 0o644).unwrap();
+        write_for_user(&Root::default(), &path, b"a", 0o644).unwrap();
         assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"a".to_vec(), 0o644));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        write_for_user(&path, b"b", 0o644).unwrap();
+        write_for_user(&Root::default(), &path, b"b", 0o644).unwrap();
         assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"b".to_vec(), 0o600));
     }
 
@@ -53,11 +55,20 @@ mod tests {
         let (target, link) = (scratch.join("target"), scratch.join("link"));
         fs::write(&target, "old").unwrap();
         std::os::unix::fs::symlink(&target, &link).unwrap();
-        write_for_user(&link, b"new", 0o644).unwrap();
+        write_for_user(&Root::default(), &link, b"new", 0o644).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&target).unwrap(), b"new");
-        write_for_user(Path::new("/dev/null"), b"new", 0o644).unwrap();
+        write_for_user(&Root::default(), Path::new("/dev/null"), b"new", 0o644).unwrap();
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn below_another_root_links_lead_nowhere_outside() {
+        let scratch = Scratch::new();
+        let root = Root::of(Some(scratch.path())).unwrap();
+        std::os::unix::fs::symlink("/file", scratch.join("link")).unwrap();
+        write_for_user(&root, Path::new("/link"), b"new", 0o644).unwrap();
+        assert_eq!(fs::read(scratch.join("file")).unwrap(), b"new");
     }
 
     #[test]
@@ -65,7 +76,7 @@ mod tests {
         let scratch = Scratch::new();
         let folder = scratch.join("folder");
         fs::create_dir(&folder).unwrap();
-        assert!(write_for_user(&folder, b"x", 0o644).is_err());
+        assert!(write_for_user(&Root::default(), &folder, b"x", 0o644).is_err());
         assert!(folder.is_dir());
     }
 }

@@ -16,6 +16,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use nix::sys::statvfs::statvfs;
 
 use super::commands;
+use super::root::Root;
 
 /// How long any of the questions may take. A resolver that is away takes longer; its thread is left alone.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -42,8 +43,8 @@ enum Found {
     Clock(bool),
 }
 
-/// Asks everything at once.
-pub(super) fn ask(probes: &Probes) -> Probed {
+/// Asks everything at once. Folders lie below the root; the rest is this machine's.
+pub(super) fn ask(probes: &Probes, root: &Root) -> Probed {
     let (answer, answers) = mpsc::channel();
     let ask = |question: Box<dyn FnOnce() -> Option<Found> + Send>| {
         let answer = answer.clone();
@@ -65,15 +66,19 @@ pub(super) fn ask(probes: &Probes) -> Probed {
         }));
     }
     for folder in &probes.folders {
-        let folder = folder.clone();
+        let (folder, root) = (folder.clone(), root.clone());
         // A network file system that is away does not answer.
         ask(Box::new(move || {
-            let found = space(&folder)?;
+            let found = space(&root.target(&folder).ok()?)?;
             Some(Found::Folder(folder, found))
         }));
     }
     if let Some(folder) = probes.disk.clone() {
-        ask(Box::new(move || Some(Found::Disk(disk_latency(&folder).map_err(|error| error.to_string())))));
+        let root = root.clone();
+        ask(Box::new(move || {
+            let found = root.target(&folder).and_then(|folder| disk_latency(&folder));
+            Some(Found::Disk(found.map_err(|error| error.to_string())))
+        }));
     }
     if probes.clock {
         ask(Box::new(|| clock_synchronized().map(Found::Clock)));
@@ -236,7 +241,7 @@ mod tests {
             disk: Some(scratch.join("etcd")),
             clock: false,
         };
-        let probed = ask(&probes);
+        let probed = ask(&probes, &Root::default());
         assert!(probed.names["localhost"].as_ref().unwrap().iter().any(IpAddr::is_loopback), "{probed:?}");
         let peer = probed.peers[&open].as_ref().unwrap();
         assert!(peer.local.is_loopback() && peer.segment > 500, "{peer:?}");
@@ -254,7 +259,7 @@ mod tests {
         fs::write(scratch.join(MEASURED), "left").unwrap();
         disk_latency(scratch.path()).unwrap();
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
-        let probed = ask(&Probes { disk: Some(PathBuf::from("/proc/self")), ..Probes::default() });
+        let probed = ask(&Probes { disk: Some(PathBuf::from("/proc/self")), ..Probes::default() }, &Root::default());
         probed.disk.unwrap().unwrap_err();
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::super::shared::{Shared, switch, text, value};
 use super::{answer_documents, text_of};
-use crate::host::write_for_user;
+use crate::host::{Root, write_for_user};
 use crate::report::{Output, Report, say};
 
 const AFTER: &str = "\
@@ -43,7 +43,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     let Some(old) = matches.get_one::<PathBuf>("old-config") else { return Ok(()) };
     let to = text(matches, "to");
     let order = MigrateOrder {
-        text: &text_of(old)?,
+        text: &text_of(old, shared)?,
         file: &old.display().to_string(),
         to: to.as_deref(),
         experimental: matches.get_flag("allow-experimental-api"),
@@ -65,7 +65,8 @@ fn write(migrated: &Migrated, new: &Path, shared: &Shared, report: &Report) -> R
     let mode = if migrated.holds_secrets { 0o600 } else { 0o644 };
     let done = if shared.dry_run { "would be written" } else { "written" };
     if !shared.dry_run {
-        write_for_user(new, documents_text(&migrated.documents).as_bytes(), mode)?;
+        let root = Root::of(shared.rootfs.as_deref())?;
+        write_for_user(&root, new, documents_text(&migrated.documents).as_bytes(), mode)?;
     }
     if shared.output == Output::Text {
         say(&format!("{} {done} in {}", new.display(), migrated.api));

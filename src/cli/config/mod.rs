@@ -15,7 +15,7 @@ use kubestrap_phases::problem::Problem;
 use serde_json::{Value, json};
 
 use super::shared::Shared;
-use crate::host::Linux;
+use crate::host::{Linux, Root};
 use crate::report::{Output, Report};
 
 pub(super) fn command() -> Command {
@@ -46,8 +46,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
 }
 
 /// The text of a configuration file.
-fn text_of(path: &Path) -> Result<String, Problem> {
-    read_config_file(path, &Linux::new(Path::new(Layout::STATE)))
+fn text_of(path: &Path, shared: &Shared) -> Result<String, Problem> {
+    let root = Root::of(shared.rootfs.as_deref())?;
+    read_config_file(path, &Linux::new(Path::new(Layout::STATE)).below(&root))
 }
 
 /// Gives documents as the answer: YAML documents, or a JSON list.

@@ -31,7 +31,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         experimental: matches.get_flag("allow-experimental-api"),
         deprecated: matches.get_flag("allow-deprecated-api"),
     };
-    let validated = validate(&text_of(file)?, &file.display().to_string(), allowed)?;
+    let validated = validate(&text_of(file, shared)?, &file.display().to_string(), allowed)?;
     if shared.output == Output::Text {
         validated.warnings.iter().for_each(|warning| report.event(Event::Warning(warning)));
     }
