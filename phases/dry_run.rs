@@ -8,12 +8,12 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::config::{
-    Bootstrap, DiscoverBy, Discovered, JoinRequest, JoinWorker, RemoveNode, cluster_from_config_maps, installed_release,
+    Bootstrap, DeleteTokens, DiscoverBy, Discovered, JoinRequest, JoinWorker, RemoveNode, cluster_from_config_maps,
+    installed_release,
 };
-use crate::discovery;
-use crate::kubeconfig;
 use crate::problem::Problem;
 use crate::world::{Cluster, DryRun, Host, Identity, ObjectRef, Secret};
+use crate::{bootstrap_token, discovery, kubeconfig};
 
 /// A certificate whose key nobody has.
 const CA: &str = include_str!("../templates/dry-run/ca.crt");
@@ -89,6 +89,24 @@ pub fn kubeconfig(path: &Path, host: &dyn Host, dry: &DryRun) -> Result<(), Prob
             path.display()
         );
         dry.assume_file(path, text, line);
+    }
+    Ok(())
+}
+
+/// The bootstrap tokens that are to be deleted, when no cluster answers.
+///
+/// # Errors
+/// When the machine cannot be looked at.
+pub fn tokens(job: &DeleteTokens, host: &dyn Host, cluster: &dyn Cluster, dry: &DryRun) -> Result<(), Problem> {
+    kubeconfig(&job.kubeconfig, host, dry)?;
+    for id in &job.ids {
+        let secret = bootstrap_token::secret_ref(id);
+        if cluster.get(&Identity::Kubeconfig(job.kubeconfig.clone()), &secret).is_err() {
+            let object = json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": secret.namespace, "name": secret.name},
+            });
+            dry.assume_object(object, format!("no cluster answers: {secret} is taken to be in it"));
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kubestrap_phases::config::{Init, Layout, NodeConfig};
+use kubestrap_phases::config::{Init, Layout, NodeConfig, asks_for_dry_run};
 use kubestrap_phases::plan::{Journal, Plan, Selection, Store, StoreError, Workflow, run};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::RESET;
@@ -36,6 +36,8 @@ pub(crate) struct Session<'a> {
     dry_time: DryTime<'a>,
     entropy: Real,
     journal_file: JournalFile,
+    /// That of the node, which a look and a dry run ask; whoever is not root has one of their own beside it.
+    node_journal: JournalFile,
     api_call_limit: Duration,
 }
 
@@ -55,7 +57,10 @@ impl<'a> Session<'a> {
     /// Opens the ports; changes nothing.
     pub(crate) fn open(shared: &'a Shared, report: &'a Report) -> Result<Self, Problem> {
         let root = Root::of(shared.rootfs.as_deref())?;
-        let state = state_folder(shared, &root)?;
+        let node_state = root.target(Path::new(Layout::STATE));
+        let node_state =
+            node_state.map_err(|source| HostError::Read { path: Layout::STATE.into(), source })?.into_owned();
+        let state = own_state(shared, &root).unwrap_or_else(|| node_state.clone());
         let interrupt = Interrupt::by_signals().map_err(|error| {
             Problem::new("host-signals", "cannot listen to signals")
                 .why(error.to_string())
@@ -80,9 +85,17 @@ impl<'a> Session<'a> {
             dry_time: DryTime::new(report),
             entropy: Real::default(),
             journal_file: JournalFile::new(&state),
+            node_journal: JournalFile::new(&node_state),
             api_call_limit: API_CALL_LIMIT,
             dry,
         })
+    }
+
+    /// Is dry from the first look on when the file's document of this kind wants it so.
+    pub(crate) fn obey_file(&self, config: Option<&Path>, kind: &str) {
+        if config.is_some_and(|path| asks_for_dry_run(path, kind, self.host())) {
+            self.dry.begin();
+        }
     }
 
     /// Does what the file says about the run itself: whether it is dry, and how long API servers are waited for.
@@ -146,14 +159,14 @@ impl<'a> Session<'a> {
 
     /// Looks at the world with what decides in `phases`; takes no lock and begins no journal.
     pub(crate) fn look<T>(&self, work: impl FnOnce(&World<'_>) -> Result<T, Problem>) -> Result<T, Problem> {
-        let journal = Journal::new(&self.journal_file);
+        let journal = Journal::new(&self.node_journal);
         let cluster = (&self.servers as &dyn Cluster, &self.etcd as &dyn Etcd);
         work(&World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal))
     }
 
     /// Runs in memory, and ends with the list of what would be changed.
     fn rehearse<J>(&self, order: &Order<'_, J>, plan: &Plan<J>) -> Result<(), Problem> {
-        let store = Forgetful { journal: &self.journal_file, dry: &self.dry };
+        let store = Forgetful { journal: &self.node_journal, dry: &self.dry };
         let subject = with_what_stopped(order, &store)?;
         self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
         self.dry.take_cluster_for_granted(order.workflow.name != RESET.name);
@@ -193,17 +206,10 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A node's own, or that of somebody who is not root and changes a cluster from afar.
-fn state_folder(shared: &Shared, root: &Root) -> Result<PathBuf, Problem> {
-    let is_own = root.folder().is_none() && !crate::host::is_root();
-    let own = if is_own { shared.own_state() } else { None };
-    match own {
-        Some(own) => Ok(own),
-        None => {
-            let state = root.target(Path::new(Layout::STATE));
-            Ok(state.map_err(|source| HostError::Read { path: Layout::STATE.into(), source })?.into_owned())
-        }
-    }
+/// The state folder of somebody who is not root and changes a cluster from afar. What is made below another root is kept
+/// there, by whomever.
+fn own_state(shared: &Shared, root: &Root) -> Option<PathBuf> {
+    if crate::host::is_root() || root.folder().is_some() { None } else { shared.own_state() }
 }
 
 /// The subject, and where an earlier run of the same command stopped that this one goes on with.

@@ -32,7 +32,9 @@ impl Phase<DeleteTokens> for Delete {
             }
             let (identity, body) = (identity.clone(), Content::new(""));
             world.change(&Change::Object(ObjectChange { identity, object, verb: Verb::Delete, body }))?;
-            world.tell(Event::Result(&format!("bootstrap token \"{id}\" deleted")));
+            if world.dry_run().is_none() {
+                world.tell(Event::Result(&format!("bootstrap token \"{id}\" deleted")));
+            }
         }
         if unknown.is_empty() { Ok(()) } else { Err(not_there(&unknown, job.ids.len())) }
     }

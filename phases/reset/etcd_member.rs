@@ -63,7 +63,7 @@ impl Phase<Reset> for RemoveEtcdMember {
         }
         match standing(&mine, &others, &access, world)? {
             Standing::Safe => own.remove(job, &mine, &others, world),
-            Standing::Needed(ailing) => Err(needed(job, &ailing)),
+            Standing::Needed(ailing) => world.refuse(needed(job, &ailing)),
             Standing::Lost(ailing) => {
                 let why = format!("etcd has lost its majority already: {ailing}");
                 warn(own.left(job, &why, Some(&mine)), world);

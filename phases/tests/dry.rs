@@ -3,7 +3,10 @@
 
 use std::cell::Cell;
 
-use crate::config::{JoinFlags, RemoveNode, ResetFlags, resolve_join, resolve_reset, resolve_token};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::config::{JoinFlags, RemoveNode, ResetFlags, asks_for_dry_run, resolve_join, resolve_reset, resolve_token};
 use crate::plan::{Journal, Selection, Workflow, run};
 use crate::problem::Problem;
 use crate::stage::{Machine, Stage, init_job};
@@ -133,6 +136,51 @@ fn a_join_without_a_cluster_lists_the_nodes_files() {
         "restart kubelet.service",
     ] {
         assert!(listed.iter().any(|found| found == line), "{line} of {listed:#?}");
+    }
+}
+
+#[test]
+fn a_discovery_file_or_url_without_a_cluster_is_enough_for_a_list() {
+    let machine = bare();
+    let file = "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster: {server: 'https://10.0.0.9:6443', \
+                certificate-authority-data: CA}\n";
+    let ca = STANDARD.encode(include_str!("../../templates/dry-run/ca.crt"));
+    machine.put("/cluster.conf", &file.replace("CA}", &format!("{ca}}}")), 0o600);
+    for (place, told, server) in [
+        ("/cluster.conf", "https://10.0.0.9:6443 does not answer", "https://10.0.0.9:6443"),
+        (
+            "https://example.com/cluster.conf",
+            "https://example.com/cluster.conf does not answer",
+            "https://192.0.2.1:6443",
+        ),
+    ] {
+        let token = Some("abcdef.0123456789abcdef".to_owned());
+        let flags =
+            JoinFlags { discovery_file: Some(place.to_owned()), tls_bootstrap_token: token, ..JoinFlags::default() };
+        let request = resolve_join(&flags, &machine).unwrap();
+        let dry = DryRun::default();
+        let job = crate::dry_run::cluster_to_join(&request, &machine, &dry).unwrap();
+        assert_eq!(job.discovery.server, server);
+        assert!(dry.assumed()[0].starts_with(told), "{:?}", dry.assumed());
+        every_phase_ends_well(&JOIN, &job);
+    }
+}
+
+#[test]
+fn a_file_is_asked_only_for_its_own_kind_whether_the_run_is_dry() {
+    let machine = bare();
+    let document = |kind: &str, is_dry: bool| format!("kind: {kind}\ndryRun: {is_dry}\n");
+    let both = [document("InitConfiguration", true), document("JoinConfiguration", false)].join("---\n");
+    machine.put("/both.yaml", &both, 0o600);
+    machine.put("/broken.yaml", "dryRun: [", 0o600);
+    for (path, kind, expected) in [
+        ("/both.yaml", "InitConfiguration", true),
+        ("/both.yaml", "JoinConfiguration", false),
+        ("/both.yaml", "ResetConfiguration", false),
+        ("/broken.yaml", "InitConfiguration", false),
+        ("/missing.yaml", "InitConfiguration", false),
+    ] {
+        assert_eq!(asks_for_dry_run(path.as_ref(), kind, &machine), expected, "{path} {kind}");
     }
 }
 

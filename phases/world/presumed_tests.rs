@@ -3,7 +3,7 @@
 use std::io::{Error, ErrorKind};
 
 use super::*;
-use crate::world::{Content, FileKind, Interface, Overlay, Verb};
+use crate::world::{Content, FileKind, Interface, MemberAction, Overlay, Verb};
 
 /// A machine that lets nobody look into one folder, has no init system that answers, and no default route.
 struct Locked(Overlay<'static>);
@@ -148,6 +148,57 @@ fn a_cluster_that_does_not_answer_is_empty_only_where_it_is_taken_for_granted() 
     assert_eq!(dry.assumed().len(), 1, "{:?}", dry.assumed());
 }
 
+/// An etcd that nobody may ask here.
+struct Silent;
+
+impl Etcd for Silent {
+    fn members(&self, access: &EtcdAccess) -> Result<Vec<EtcdMember>, EtcdError> {
+        let source = Error::from(ErrorKind::PermissionDenied);
+        Err(EtcdError::Credentials { path: access.key.display().to_string(), source })
+    }
+
+    fn status(&self, _: &EtcdAccess, endpoint: &str) -> Result<EtcdStatus, EtcdError> {
+        let source = Error::from(ErrorKind::ConnectionRefused);
+        Err(EtcdError::Unreachable { endpoint: endpoint.to_owned(), source })
+    }
+
+    fn prepare(&self, _: &MemberChange) -> Result<Undo, EtcdError> {
+        Ok(Undo::Nothing)
+    }
+
+    fn apply(&self, _: &MemberChange) -> Result<(), EtcdError> {
+        Ok(())
+    }
+}
+
+fn removal() -> MemberChange {
+    let file = |name: &str| PathBuf::from("/etc/kubernetes/pki/etcd").join(name);
+    MemberChange {
+        access: EtcdAccess {
+            endpoints: vec!["https://10.0.0.1:2379".to_owned()],
+            ca: file("ca.crt"),
+            certificate: file("client.crt"),
+            key: file("client.key"),
+        },
+        node: "n1".to_owned(),
+        peer_url: "https://10.0.0.1:2380".to_owned(),
+        action: MemberAction::Remove(MemberId(1)),
+    }
+}
+
+#[test]
+fn an_etcd_that_does_not_answer_is_well_only_where_the_cluster_is_taken_for_granted() {
+    let dry = dry();
+    let (etcd, access) = (Presumed::over(Silent, &dry), removal().access);
+    etcd.members(&access).unwrap_err();
+    dry.take_cluster_for_granted(true);
+    assert_eq!(etcd.members(&access).unwrap(), []);
+    assert_eq!(etcd.status(&access, &access.endpoints[0]).unwrap().ailment(), None);
+    let assumed = dry.assumed();
+    assert!(assumed[0].starts_with("cannot use /etc/kubernetes/pki/etcd/client.key"), "{assumed:?}");
+    assert!(assumed[1].starts_with("cannot reach etcd at https://10.0.0.1:2379"), "{assumed:?}");
+}
+
 #[test]
 fn a_dry_run_cannot_change_what_it_looks_at() {
     let dry = dry();
@@ -155,6 +206,8 @@ fn a_dry_run_cannot_change_what_it_looks_at() {
     Host::apply(&host, &Change::Folder { path: "/etc".into(), mode: 0o755 }).unwrap_err();
     let change = ObjectChange { identity: admin(), object: node(), verb: Verb::Delete, body: Content::new("") };
     Cluster::apply(&Presumed::over(Away, &dry), &change).unwrap_err();
+    Etcd::prepare(&Presumed::over(Silent, &dry), &removal()).unwrap_err();
+    Etcd::apply(&Presumed::over(Silent, &dry), &removal()).unwrap_err();
 }
 
 #[test]
@@ -168,5 +221,8 @@ fn nothing_is_presumed_while_no_dry_run_is_on() {
     assert_eq!(host.facts().unwrap().default_addresses, [] as [IpAddr; 0]);
     Host::apply(&host, &Change::Folder { path: "/etc".into(), mode: 0o755 }).unwrap();
     Presumed::over(Away, &dry).get(&admin(), &node()).unwrap_err();
+    let etcd = Presumed::over(Silent, &dry);
+    etcd.members(&removal().access).unwrap_err();
+    Etcd::apply(&etcd, &removal()).unwrap();
     assert_eq!(dry.assumed(), [""; 0]);
 }

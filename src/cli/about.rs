@@ -9,7 +9,7 @@ use kubestrap_phases::releases::{NEWEST_MINOR, OLDEST_MINOR};
 use serde_json::{Value, json};
 
 use super::shared::Shared;
-use crate::report::{Output, Report};
+use crate::report::{Output, Report, say};
 
 const FORMS: [Output; 4] = [Output::Text, Output::Json, Output::Yaml, Output::Short];
 
@@ -93,8 +93,12 @@ pub(super) fn man() -> Command {
     )
 }
 
-pub(super) fn run_man(matches: &ArgMatches) -> Result<(), Problem> {
+pub(super) fn run_man(matches: &ArgMatches, shared: &Shared) -> Result<(), Problem> {
     let Some(folder) = matches.get_one::<PathBuf>("folder") else { return Ok(()) };
+    if shared.dry_run {
+        say(&format!("the manual pages would be written to {}", folder.display()));
+        return Ok(());
+    }
     clap_mangen::generate_to(super::command(), folder).map_err(|error| {
         Problem::new("man-pages", "cannot write the manual pages")
             .at(folder.display().to_string())

@@ -188,6 +188,9 @@ fn generate_csr(
         kubeconfig_dir: folder(matches, "kubeconfig-dir")?,
         ..InitFlags::default()
     };
+    if let Some(dry) = session.dry_run() {
+        dry.need_address();
+    }
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
     let (certificates, kubeconfigs) = (job.node.layout.certificates(), job.node.layout.kubeconfigs());
     let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);

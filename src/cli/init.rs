@@ -101,6 +101,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     }
     let flags = init_phases::read(matches, flags)?;
     let mut session = Session::open(shared, report)?;
+    session.obey_file(flags.config.as_deref(), "InitConfiguration");
     if let Some(dry) = session.dry_run().filter(|_| flags.apiserver_advertise_address.is_none()) {
         dry.need_address();
     }
@@ -135,6 +136,9 @@ fn requests(
     let cert_dir = csr_dir.map(|folder| folder.display().to_string()).or(flags.cert_dir);
     let flags = InitFlags { cert_dir, ..flags };
     let session = Session::open(shared, report)?;
+    if let Some(dry) = session.dry_run() {
+        dry.need_address();
+    }
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
     let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
     session.run(&Order { workflow: &GENERATE_CSR, job: &job, selection, subject: &subject })?;

@@ -63,6 +63,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         ignore_preflight_errors: texts(matches, "ignore-preflight-errors"),
     };
     let mut session = Session::open(shared, report)?;
+    session.obey_file(flags.config.as_deref(), "JoinConfiguration");
     let request = resolve_join(&flags, session.host())?;
     session.obey(&request.node);
     let selection = selection.or_skip(&request.node.skip_phases);

@@ -99,7 +99,7 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
             about::run_completion(matches, report);
             Ok(())
         }
-        Some(("man", matches)) => about::run_man(matches),
+        Some(("man", matches)) => about::run_man(matches, shared),
         _ => {
             about::run_version(shared, report);
             Ok(())

@@ -52,6 +52,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         drain_timeout: text(matches, "drain-timeout"),
     };
     let mut session = Session::open(shared, report)?;
+    session.obey_file(flags.config.as_deref(), "ResetConfiguration");
     let job = resolve_reset(&flags, session.host())?;
     session.obey(&job.node);
     let selection = selection.or_skip(&job.node.skip_phases);

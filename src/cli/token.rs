@@ -137,6 +137,9 @@ fn run_delete(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<
     let ids: Vec<&str> = job.ids.iter().map(|id| id.as_str()).collect();
     let subject = ids.join(", ");
     let session = Session::open(shared, report)?;
+    if let Some(dry) = session.dry_run() {
+        dry_run::tokens(&job, session.host(), session.servers(), dry)?;
+    }
     let outcome =
         session.run(&Order { workflow: &TOKEN_DELETE, job: &job, selection: &Selection::default(), subject: &subject });
     // Those that were deleted are named also when others were not there.

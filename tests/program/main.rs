@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod rootfs;

@@ -40,6 +40,7 @@ use super::findings::Findings;
 use super::wire::{self, Documents};
 use crate::problem::Problem;
 use crate::world::Host;
+use crate::yaml;
 
 /// Id and text of the problem that sums up all findings.
 pub(super) const INVALID: (&str, &str) = ("config-invalid", "the configuration cannot be used");
@@ -69,6 +70,13 @@ fn read_file(
         );
     }
     Ok(documents)
+}
+
+/// Whether the file's document of this kind asks for a dry run. What is wrong with the file is told by who reads all of it.
+pub fn asks_for_dry_run(path: &Path, kind: &str, host: &dyn Host) -> bool {
+    let Ok(Some(bytes)) = host.read(path) else { return false };
+    let documents = std::str::from_utf8(&bytes).ok().and_then(|text| yaml::documents(text).ok()).unwrap_or_default();
+    documents.iter().any(|document| document["kind"] == kind && document["dryRun"] == true)
 }
 
 /// The text of a configuration file, for those who work on files as such.
