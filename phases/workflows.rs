@@ -1,10 +1,11 @@
 //! The workflows: which phases, in which order. This is the table of contents of the program.
 
-use crate::config::{CreateToken, Init, JoinWorker, RemoveNode, Reset};
+use crate::config::{CreateToken, Init, JoinControlPlane, JoinWorker, RemoveNode, Reset};
 use crate::discovery::Discovery;
 use crate::mark_control_plane::MarkControlPlane;
 use crate::plan::{Step, Workflow};
 use crate::preflight::Preflight;
+use crate::shared_certs::UploadCerts;
 use crate::show_join_command::ShowJoinCommand;
 use crate::wait_control_plane::WaitControlPlane;
 use crate::{bootstrap_token, drain, join, kubelet, reset};
@@ -21,6 +22,7 @@ pub static INIT: Workflow<Init> = Workflow {
         Step::Phase(&kubelet::KubeletStart),
         Step::Phase(&WaitControlPlane),
         Step::UPLOAD_CONFIG,
+        Step::Phase(&UploadCerts),
         Step::Phase(&MarkControlPlane),
         Step::Phase(&bootstrap_token::BootstrapTokens),
         Step::KUBELET_FINALIZE,
@@ -34,12 +36,34 @@ pub static JOIN: Workflow<JoinWorker> = Workflow {
     name: "join",
     steps: &[
         Step::Phase(&Preflight),
+        Step::<JoinWorker>::CONTROL_PLANE_PREPARE,
         Step::Phase(&Discovery),
         Step::Phase(&join::TlsBootstrap),
         Step::Phase(&join::KubeletStart),
         Step::Phase(&join::KubeletWaitBootstrap),
+        Step::<JoinWorker>::CONTROL_PLANE_JOIN,
+        Step::<JoinWorker>::WAIT_CONTROL_PLANE,
     ],
 };
+
+/// A further control-plane node. Its kubelet runs before etcd's cluster counts it, so that a member that was added
+/// starts at once; a kubelet that talks to its own API server is waited for after that.
+pub static JOIN_CONTROL_PLANE: Workflow<JoinControlPlane> = Workflow {
+    name: "join",
+    steps: &[
+        Step::Phase(&Preflight),
+        Step::<JoinControlPlane>::CONTROL_PLANE_PREPARE,
+        Step::Phase(&Discovery),
+        Step::Phase(&join::TlsBootstrap),
+        Step::Phase(&join::KubeletStart),
+        Step::Phase(&join::KubeletWaitBootstrap),
+        Step::<JoinControlPlane>::CONTROL_PLANE_JOIN,
+        Step::Phase(&WaitControlPlane),
+    ],
+};
+
+/// Phases that have, or are, another path in kubeadm of other releases: command, old path, path.
+pub const RENAMED: &[(&str, &str, &str)] = &[("join", "control-plane-join/etcd", "etcd-join")];
 
 /// A node that shall be none any more. A Pod that may not be evicted, or a volume that cannot be
 /// unmounted, ends the run before anything below it is touched.

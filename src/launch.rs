@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kubestrap_phases::config::{Init, Layout};
+use kubestrap_phases::config::{Layout, OnControlPlane};
 use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{Change, Clock, Cluster, Entropy, Event, Host, Overlay, Progress as _, Time, World};
@@ -16,9 +16,6 @@ use crate::entropy::Real;
 use crate::host::{JournalFile, Linux};
 use crate::report::{Output, Report, say};
 use crate::time::{DryTime, Interrupt, RealTime};
-
-/// How many key pairs `init` makes: three CAs, seven leaves, the service account's, and those of the kubeconfigs.
-const KEY_PAIRS: usize = 15;
 
 /// One command's run: the real ports, and how to speak.
 pub(crate) struct Session<'a> {
@@ -140,10 +137,16 @@ impl<'a> Session<'a> {
         Ok(self.journal_file.forget()?)
     }
 
-    /// Starts making the key pairs that `init` will need, while other things go on, unless they are there already.
-    pub(crate) fn make_keys_ahead(&mut self, job: &Init) -> Result<(), Problem> {
-        if self.host.stat(&job.node.layout.certificate("sa.key"))?.is_none() {
-            self.entropy = Real::with_keys_ahead(job.cluster.key_algorithm, KEY_PAIRS);
+    /// Starts making the key pairs that a control-plane node will need, while other things go on, unless this file of the
+    /// certificate folder tells that they are there already.
+    pub(crate) fn make_keys_ahead(
+        &mut self,
+        job: &dyn OnControlPlane,
+        file: &str,
+        pairs: usize,
+    ) -> Result<(), Problem> {
+        if self.host.stat(&job.node().layout.certificate(file))?.is_none() {
+            self.entropy = Real::with_keys_ahead(job.cluster().key_algorithm, pairs);
         }
         Ok(())
     }

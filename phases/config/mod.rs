@@ -17,12 +17,13 @@ pub mod wire;
 pub use duration::{format_duration, parse_duration};
 pub use flags::{InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenFlags};
 pub use job::{
-    CreateToken, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, OnControlPlane, OnNode, RemoveNode, Reset,
-    TokenSpec,
+    CreateToken, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, Joining, OnControlPlane, OnNode,
+    RemoveNode, Reset, TokenSpec,
 };
 pub use layout::Layout;
 pub use resolve::{
-    JoinRequest, cluster_from_config_maps, resolve_init, resolve_join, resolve_remove, resolve_reset, resolve_token,
+    ControlPlaneRequest, JoinRequest, cluster_from_config_maps, resolve_init, resolve_join, resolve_remove,
+    resolve_reset, resolve_token,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
 pub use wire::{encode_cluster_config, encode_cluster_status};

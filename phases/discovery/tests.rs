@@ -73,6 +73,7 @@ impl Cluster for Script {
 
 fn request(pins: Vec<CaPin>) -> JoinRequest {
     JoinRequest {
+        control_plane: None,
         endpoint: HostPort::new("10.0.0.1", 6443),
         discovery_token: BootstrapToken::parse(TOKEN).unwrap(),
         tls_bootstrap_token: BootstrapToken::parse(TOKEN).unwrap(),

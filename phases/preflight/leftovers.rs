@@ -25,12 +25,17 @@ pub(super) fn control_plane(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> 
     Ok(findings)
 }
 
-pub(super) fn worker(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
-    let layout = &scene.node.layout;
+pub(super) fn kubelet(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
     let mut findings = Vec::new();
     for file in ["kubelet.conf", "bootstrap-kubelet.conf"] {
-        findings.extend(foreign_file(scene, &layout.kubeconfig(file))?);
+        findings.extend(foreign_file(scene, &scene.node.layout.kubeconfig(file))?);
     }
+    Ok(findings)
+}
+
+pub(super) fn worker(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
+    let layout = &scene.node.layout;
+    let mut findings = kubelet(scene)?;
     findings.extend(foreign_file(scene, &layout.certificate("ca.crt"))?);
     let manifests = layout.manifests();
     let others = scene.world.host().list(&manifests)?;

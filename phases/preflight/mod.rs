@@ -8,7 +8,7 @@ mod leftovers;
 mod network;
 mod runtime;
 
-use crate::config::{ClusterConfig, Init, JoinWorker, NodeConfig};
+use crate::config::{ClusterConfig, Init, JoinControlPlane, JoinWorker, NodeConfig};
 use crate::plan::{Inventory, Phase};
 use crate::problem::{Exit, Problem};
 use crate::releases::Image;
@@ -89,6 +89,9 @@ const WORKER: &[Check] = &[
     leftovers::worker,
 ];
 
+/// Besides those of the first control-plane node: the kubelet must not belong to a cluster.
+const JOINING_CONTROL_PLANE: &[Check] = &[leftovers::kubelet];
+
 /// The phase `preflight`.
 pub struct Preflight;
 
@@ -119,6 +122,23 @@ impl Phase<JoinWorker> for Preflight {
 
     fn run(&self, job: &JoinWorker, world: &World<'_>) -> Result<(), Problem> {
         check(&job.node, &job.cluster, None, WORKER, world)
+    }
+}
+
+impl Phase<JoinControlPlane> for Preflight {
+    fn name(&self) -> &'static str {
+        "preflight"
+    }
+
+    fn about(&self) -> &'static str {
+        "checks the machine and, on a control-plane node, pulls missing images"
+    }
+
+    fn run(&self, job: &JoinControlPlane, world: &World<'_>) -> Result<(), Problem> {
+        let (node, cluster) = (&job.worker.node, &job.worker.cluster);
+        let checks = [CONTROL_PLANE, JOINING_CONTROL_PLANE].concat();
+        check(node, cluster, Some(job.endpoint.port), &checks, world)?;
+        runtime::pull(node, &Image::of_control_plane(cluster), world)
     }
 }
 

@@ -37,7 +37,7 @@ fn flags(command: Command) -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
-    let (selection, matches) = selection(matches);
+    let (selection, matches) = selection(matches, RESET.name);
     let is_whole = selection.only.is_none();
     let flags = ResetFlags {
         config: matches.get_one("config").cloned(),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::cluster::{build, check_component};
-use super::{INVALID, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
+use super::{INVALID, certificate_key, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
 use crate::config::{ApiEndpoint, Init, InitFlags, component};
@@ -52,7 +52,14 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
     cluster.kube_proxy_from_user = documents.kube_proxy.is_some();
 
     let tokens = tokens::tokens(&draft, flags, (now, entropy), findings);
-    let certificate_key = tokens::certificate_key(&draft, flags.upload_certs, entropy, findings);
+    let given_key = certificate_key::given(&draft, Setting::CertificateKey, findings);
+    let certificate_key = match flags.upload_certs {
+        true => {
+            certificate_key::check_authorities(&cluster, host, findings)?;
+            Some(given_key.unwrap_or_else(|| certificate_key::random(entropy)))
+        }
+        false => None,
+    };
     let init = node.zip(address).map(|(node, address)| Init {
         kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| node.layout.kubeconfig("admin.conf")),
         cluster,
@@ -61,6 +68,7 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
         tokens,
         certificate_key,
         skip_token_print: flags.skip_token_print,
+        skip_certificate_key_print: flags.skip_certificate_key_print,
     });
     std::mem::take(findings).finish(init, INVALID.0, INVALID.1)
 }

@@ -3,6 +3,7 @@
 //! The only place that asks the host for defaults and draws random values. Reads the configuration file and looks at the
 //! host; never speaks to the network, changes nothing.
 
+mod certificate_key;
 mod checks;
 mod cluster;
 mod defaults;
@@ -15,7 +16,7 @@ mod stored;
 mod tokens;
 
 pub use init::resolve_init;
-pub use join::{JoinRequest, resolve_join};
+pub use join::{ControlPlaneRequest, JoinRequest, resolve_join};
 pub use remove::resolve_remove;
 pub use reset::resolve_reset;
 pub use stored::cluster_from_config_maps;
@@ -82,7 +83,6 @@ fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
         (Setting::DryRun, "dryRun", "remove it and give --dry-run"),
         (Setting::UseHyperKubeImage, "useHyperKubeImage", "remove it"),
         (Setting::CleanupTmpDir, "cleanupTmpDir", "remove it, and afterwards: rm -r /etc/kubernetes/tmp"),
-        (Setting::ControlPlane, "controlPlane", "remove it to join as a worker"),
         (Setting::FileDiscovery, "discovery.file", "use discovery.bootstrapToken"),
     ] {
         if draft.is_true(key) {

@@ -1,4 +1,4 @@
-//! What only this run knows: the bootstrap tokens to make and the certificate key. Draws them where none is given.
+//! What only this run knows: the bootstrap tokens to make. Draws them where none is given.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::config::duration::parse_duration;
 use crate::config::findings::Findings;
 use crate::config::{BootstrapToken, CreateToken, InitFlags, TokenFlags, TokenSpec};
 use crate::problem::Problem;
-use crate::world::{Clock, Entropy, Secret};
+use crate::world::{Clock, Entropy};
 
 /// The group whose members may ask for a node's certificate.
 const NODE_GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
@@ -170,28 +170,4 @@ fn is_token_group(group: &str) -> bool {
             && rest.bytes().all(|byte| plain(byte) || byte == b':' || byte == b'-')
             && rest.bytes().last().is_some_and(plain)
     })
-}
-
-/// The given key, else a random one; none when nothing is uploaded.
-pub(super) fn certificate_key(
-    draft: &Draft,
-    upload: bool,
-    entropy: &dyn Entropy,
-    findings: &mut Findings,
-) -> Option<Secret<String>> {
-    let Some((key, origin)) = draft.text(Setting::CertificateKey) else {
-        return upload.then(|| {
-            let mut bytes = [0; 32];
-            entropy.bytes(&mut bytes);
-            Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-        });
-    };
-    if key.len() != 64 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let mut finding = Problem::new("config-bad-certificate-key", "the certificate key cannot be used")
-            .why("it must be 64 hex digits, that is 32 bytes")
-            .fix("a new one: kubestrap certs certificate-key");
-        finding.place = origin.place();
-        findings.add(finding);
-    }
-    upload.then(|| Secret::new(key.to_owned()))
 }
