@@ -35,3 +35,7 @@ impl Step<JoinControlPlane> {
 pub(crate) fn administrator(job: &JoinControlPlane) -> Vec<Artifact> {
     vec![Artifact::file("the administrator's kubeconfig", job.worker.node.layout.kubeconfig("admin.conf"))]
 }
+
+#[cfg(test)]
+#[path = "control_plane_tests.rs"]
+mod control_plane_tests;

@@ -7,7 +7,7 @@ use crate::config::{CreateToken, Etcd, ExternalEtcd, Init, RemoveNode};
 use crate::plan::{Selection, Step, Verdict, Workflow, walk};
 use crate::stage::{Stage, join_job};
 use crate::support::jobs::{V1_20, V1_36, custom_init, default_init, node};
-use crate::workflows::{INIT, JOIN, REMOVE, RESET, TOKEN_CREATE};
+use crate::workflows::{INIT, JOIN, JOIN_CONTROL_PLANE, REMOVE, RESET, TOKEN_CREATE};
 
 /// Files that no phase of the workflow makes, and who does.
 const GIVEN: [(&str, &str, &str); 2] = [
@@ -53,6 +53,18 @@ fn what_a_phase_of_init_needs_is_made_before_it() {
 fn what_a_phase_of_join_needs_is_made_before_it() {
     for release in [V1_20, V1_36] {
         check(&JOIN, &release.to_string(), &join_job(release.clone()));
+    }
+}
+
+#[test]
+fn what_a_phase_of_a_joining_control_plane_node_needs_is_made_before_it() {
+    for release in [V1_20, V1_36] {
+        let job = Stage::ready_to_join_control_plane(&release).join_control_plane_job(release.clone());
+        check(&JOIN_CONTROL_PLANE, &release.to_string(), &job);
+        let external = external_etcd(default_init(release.clone())).cluster.etcd;
+        let mut with_external = job;
+        with_external.worker.cluster.etcd = external;
+        check(&JOIN_CONTROL_PLANE, &format!("external etcd {release}"), &with_external);
     }
 }
 
