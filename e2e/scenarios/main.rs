@@ -8,6 +8,7 @@ mod crash;
 mod events;
 mod golden;
 mod golden_objects;
+mod ha;
 mod init;
 mod join;
 mod killed;
