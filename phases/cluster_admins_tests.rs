@@ -59,7 +59,7 @@ fn changed_by(host: &Overlay<'_>, job: &Init) -> Result<Vec<Identity>, Problem> 
     let (cluster, time, entropy, progress, store) =
         (Strict::default(), FixedTime::default(), FixedEntropy::default(), Recorder::default(), MemoryStore::default());
     let journal = Journal::new(&store);
-    let world = World::new(host, &cluster, &time, (&entropy, &progress), &journal);
+    let world = World::new(host, (&cluster, host), &time, (&entropy, &progress), &journal);
     for _ in 0..2 {
         assert_eq!(administrator(job, &world)?, Identity::Kubeconfig(job.kubeconfig.clone()));
     }

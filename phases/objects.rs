@@ -173,7 +173,8 @@ pub(crate) fn insist<T>(
     }
 }
 
-fn may_pass(problem: &Problem) -> bool {
+/// Whether the same request may succeed a moment later.
+pub(crate) fn may_pass(problem: &Problem) -> bool {
     problem.id == "api-unreachable" || problem.id == "api-refused"
 }
 

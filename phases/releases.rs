@@ -422,6 +422,14 @@ impl ClusterConfig {
             _ => self.release.has_node_local_cri(),
         }
     }
+
+    /// Whether a joining etcd member has no vote until it has caught up. kubeadm does so from 1.29 on, or by the gate
+    /// `EtcdLearnerMode`. Here it is so for all releases unless the gate forbids it: a member with a vote that is announced
+    /// and has not started takes a cluster of one its majority, and with it the API server that a second run would need.
+    /// etcd knows learners since 3.4, which 1.20 has; an older one takes the member with its vote.
+    pub fn adds_etcd_learners(&self) -> bool {
+        self.feature_gates.get("EtcdLearnerMode") != Some(&false)
+    }
 }
 
 /// What the objects of the cluster look like.

@@ -8,7 +8,7 @@ use crate::preflight::Preflight;
 use crate::shared_certs::UploadCerts;
 use crate::show_join_command::ShowJoinCommand;
 use crate::wait_control_plane::WaitControlPlane;
-use crate::{bootstrap_token, drain, join, kubelet, reset};
+use crate::{bootstrap_token, drain, etcd, join, kubelet, reset};
 
 /// The first control-plane node. Manifests are written before the kubelet starts, so that it finds them at once.
 pub static INIT: Workflow<Init> = Workflow {
@@ -37,9 +37,11 @@ pub static JOIN: Workflow<JoinWorker> = Workflow {
     steps: &[
         Step::Phase(&Preflight),
         Step::<JoinWorker>::CONTROL_PLANE_PREPARE,
+        Step::Phase(&join::NotOnWorker(&etcd::CheckEtcd)),
         Step::Phase(&Discovery),
         Step::Phase(&join::TlsBootstrap),
         Step::Phase(&join::KubeletStart),
+        Step::Phase(&join::NotOnWorker(&etcd::EtcdJoin)),
         Step::Phase(&join::KubeletWaitBootstrap),
         Step::<JoinWorker>::CONTROL_PLANE_JOIN,
         Step::<JoinWorker>::WAIT_CONTROL_PLANE,
@@ -53,9 +55,11 @@ pub static JOIN_CONTROL_PLANE: Workflow<JoinControlPlane> = Workflow {
     steps: &[
         Step::Phase(&Preflight),
         Step::<JoinControlPlane>::CONTROL_PLANE_PREPARE,
+        Step::Phase(&etcd::CheckEtcd),
         Step::Phase(&Discovery),
         Step::Phase(&join::TlsBootstrap),
         Step::Phase(&join::KubeletStart),
+        Step::Phase(&etcd::EtcdJoin),
         Step::Phase(&join::KubeletWaitBootstrap),
         Step::<JoinControlPlane>::CONTROL_PLANE_JOIN,
         Step::Phase(&WaitControlPlane),

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use kubestrap_phases::config::{Layout, OnControlPlane};
 use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::world::{Change, Clock, Cluster, Entropy, Event, Host, Overlay, Progress as _, Time, World};
+use kubestrap_phases::world::{
+    Change, Clock, Cluster, Entropy, Etcd, Event, Host, Overlay, Progress as _, Time, World,
+};
 
 use crate::cli::Shared;
-use crate::cluster::ApiServers;
+use crate::cluster::{ApiServers, EtcdServers};
 use crate::entropy::Real;
 use crate::host::{JournalFile, Linux};
 use crate::report::{Output, Report, say};
@@ -23,6 +25,7 @@ pub(crate) struct Session<'a> {
     report: &'a Report,
     host: Linux,
     servers: ApiServers,
+    etcd: EtcdServers,
     time: RealTime<'a>,
     dry_time: DryTime<'a>,
     entropy: Real,
@@ -50,16 +53,17 @@ impl<'a> Session<'a> {
                 .why(error.to_string())
                 .fix("run the same command again")
         })?;
-        let servers = ApiServers::new(state).map_err(|error| {
+        let no_runtime = |error: std::io::Error| {
             Problem::new("host-threads", "cannot start the network runtime")
                 .why(error.to_string())
                 .fix("check the limits: ulimit -a")
-        })?;
+        };
         Ok(Self {
             shared,
             report,
             host: Linux::new(state).with_environment(shared.environment.iter().cloned()),
-            servers,
+            servers: ApiServers::new(state).map_err(no_runtime)?,
+            etcd: EtcdServers::new().map_err(no_runtime)?,
             time: RealTime::new(report, interrupt),
             dry_time: DryTime::new(report),
             entropy: Real::default(),
@@ -94,10 +98,11 @@ impl<'a> Session<'a> {
         let subject = self.with_what_stopped(order.workflow.name, order.subject)?;
         self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
         if self.shared.dry_run {
-            let overlay = Overlay::over(&self.host, &self.servers);
+            let overlay = Overlay::over(&self.host, &self.servers).with_etcd(&self.etcd);
             let store = Forgetful(&self.journal_file);
             let journal = Journal::new(&store);
-            let world = World::new(&overlay, &overlay, &self.dry_time, (&self.entropy, self.report), &journal);
+            let world =
+                World::new(&overlay, (&overlay, &overlay), &self.dry_time, (&self.entropy, self.report), &journal);
             run(&plan, order.job, &world)?;
             if self.shared.output == Output::Text {
                 show_changes(&overlay);
@@ -105,7 +110,8 @@ impl<'a> Session<'a> {
             return Ok(started.elapsed());
         }
         let journal = Journal::new(&self.journal_file);
-        let world = World::new(&self.host, &self.servers, &self.time, (&self.entropy, self.report), &journal);
+        let cluster = (&self.servers as &dyn Cluster, &self.etcd as &dyn Etcd);
+        let world = World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal);
         journal.begin(order.workflow.name, self.now().0);
         let outcome = run(&plan, order.job, &world);
         let ended = self.end(&journal, if outcome.is_ok() { "done" } else { "failed" });

@@ -2,6 +2,10 @@
 //!
 //! Decides flags, volumes and probes from the job; makes the data folder (0700) and writes `manifests/etcd.yaml`.
 
+use std::net::IpAddr;
+
+use serde_json::Value;
+
 use crate::config::{Etcd, HostPathMount, HostPort, LocalEtcd, OnControlPlane};
 use crate::control_plane::pod::{self, ProbeTarget, StaticPod};
 use crate::plan::{Artifact, Phase, Verdict};
@@ -139,9 +143,21 @@ fn flags(pod: &mut StaticPod<'_>, job: &dyn OnControlPlane, etcd: &LocalEtcd, me
     }
 }
 
+/// The value of a flag in a manifest of etcd.
+pub(crate) fn flag_of(pod: &Value, name: &str) -> Option<String> {
+    let words = pod.pointer("/spec/containers/0/command")?.as_array()?.iter().filter_map(Value::as_str);
+    let mut values = words.filter_map(|word| word.strip_prefix("--")?.split_once('='));
+    values.find(|(flag, _)| *flag == name).map(|(_, value)| value.to_owned())
+}
+
 /// URL under which clients on other nodes reach this node's member.
 pub fn client_url(job: &dyn OnControlPlane) -> String {
-    url("https", &job.endpoint().address.to_string(), CLIENT_PORT)
+    client_url_at(job.endpoint().address)
+}
+
+/// URL under which clients reach the member on the node with this address.
+pub(super) fn client_url_at(address: IpAddr) -> String {
+    url("https", &address.to_string(), CLIENT_PORT)
 }
 
 /// URL under which other members reach this node's member.

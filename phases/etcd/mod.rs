@@ -1,6 +1,13 @@
-//! Phases `etcd/*`: the stacked etcd member of a control-plane node.
+//! The stacked etcd member of a control-plane node: `etcd/local` for the first one, `check-etcd` and `etcd-join` for those
+//! that join it.
 
+mod check;
+mod join;
 pub mod local;
+pub(crate) mod members;
+
+pub use check::CheckEtcd;
+pub use join::EtcdJoin;
 
 use crate::config::OnControlPlane;
 use crate::plan::Step;

@@ -23,6 +23,8 @@ pub struct OwnedFile {
 pub struct Inventory {
     files: BTreeMap<PathBuf, OwnedFile>,
     folders: BTreeSet<PathBuf>,
+    /// By peer URL; false for a member that was removed.
+    etcd_members: BTreeMap<String, bool>,
     runs: usize,
 }
 
@@ -47,6 +49,16 @@ impl Inventory {
         self.files.is_empty() && self.folders.is_empty()
     }
 
+    /// Peer URL of the etcd member that was announced from here and not removed since.
+    pub fn etcd_member(&self) -> Option<&str> {
+        self.etcd_members.iter().find(|(_, is_member)| **is_member).map(|(peer_url, _)| peer_url.as_str())
+    }
+
+    /// Whether the etcd member with this peer URL was removed from here.
+    pub fn has_left_etcd(&self, peer_url: &str) -> bool {
+        self.etcd_members.get(peer_url) == Some(&false)
+    }
+
     /// How many runs the journal knows.
     pub fn runs(&self) -> usize {
         self.runs
@@ -57,17 +69,21 @@ impl Inventory {
     pub(crate) fn fold(lines: &[Value]) -> Self {
         let mut inventory = Self::default();
         let mut going: Option<(u64, PathBuf)> = None;
+        let mut leaving: Option<(u64, String)> = None;
         for line in lines {
             if line.get("run").is_some() {
                 inventory.runs += 1;
-                going = None;
+                (going, leaving) = (None, None);
+            }
+            if let Some((_, peer_url)) = leaving.take_if(|(number, _)| line["done"] == *number) {
+                inventory.etcd_members.insert(peer_url, false);
             }
             if let Some((_, path)) = going.take_if(|(number, _)| line["done"] == *number) {
                 inventory.files.retain(|file, _| !file.starts_with(&path));
                 inventory.folders.retain(|folder| !folder.starts_with(&path));
             }
             let Some(change) = line.get("change") else { continue };
-            going = None;
+            (going, leaving) = (None, None);
             let text = |key: &str| change.get(key).and_then(Value::as_str).unwrap_or_default();
             let path = PathBuf::from(text("path"));
             match text("kind") {
@@ -76,6 +92,12 @@ impl Inventory {
                 "link" => inventory.wrote(path, &sha256_hex(text("target").as_bytes()), None),
                 "folder" => {
                     inventory.folders.insert(path);
+                }
+                "member" if text("action") == "add" => {
+                    inventory.etcd_members.insert(text("peer_url").to_owned(), true);
+                }
+                "member" if text("action") == "remove" => {
+                    leaving = line["n"].as_u64().map(|number| (number, text("peer_url").to_owned()));
                 }
                 "remove" | "remove-tree" => going = line["n"].as_u64().map(|number| (number, path)),
                 _ => {}
@@ -112,6 +134,20 @@ mod tests {
         assert!(Inventory::fold(&[write.clone(), remove.clone()]).owns(Path::new("/etc/a")), "it may still be there");
         assert!(Inventory::fold(&[write.clone(), remove.clone(), again, done.clone()]).owns(Path::new("/etc/a")));
         assert!(Inventory::fold(&[write, remove, done]).is_empty());
+    }
+
+    #[test]
+    fn an_etcd_member_is_ours_until_its_removal_is_done() {
+        let url = "https://10.77.0.12:2380";
+        let change =
+            |n: u64, action: &str| json!({"n": n, "change": {"kind": "member", "action": action, "peer_url": url}});
+        let lines = [change(1, "add"), change(2, "promote"), change(3, "remove"), json!({"done": 3}), change(1, "add")];
+        for (count, member, has_left) in
+            [(1, Some(url), false), (3, Some(url), false), (4, None, true), (5, Some(url), false)]
+        {
+            let inventory = Inventory::fold(&lines[..count]);
+            assert_eq!((inventory.etcd_member(), inventory.has_left_etcd(url)), (member, has_left), "{count} lines");
+        }
     }
 
     #[test]

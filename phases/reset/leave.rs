@@ -1,4 +1,4 @@
-//! The cluster's half of reset: drain, etcd membership, the Node object. Skipped with a note when the cluster is gone.
+//! The Kubernetes half of reset: drain, the Node object. Skipped with a note when the cluster is gone.
 
 use super::reachable;
 use crate::config::Reset;
@@ -56,47 +56,6 @@ fn pods_of_component(component: &str, identity: &Identity, world: &World<'_>) ->
     let pods = world.cluster().list(identity, &ObjectRef::new("v1", "Pod", "kube-system", ""), &query)?;
     let named = pods.iter().filter(|pod| pod["metadata"]["labels"]["component"] == component);
     Ok(named.filter_map(|pod| pod["spec"]["nodeName"].as_str().map(str::to_owned)).collect())
-}
-
-/// Phase `remove-etcd-member`.
-pub struct RemoveEtcdMember;
-
-impl Phase<Reset> for RemoveEtcdMember {
-    fn name(&self) -> &'static str {
-        "remove-etcd-member"
-    }
-
-    fn about(&self) -> &'static str {
-        "takes this node's member out of etcd"
-    }
-
-    /// The last member has nobody to be removed from. Removing one of several needs etcd's own API; until this program
-    /// speaks it, it refuses to leave a dead member behind rather than breaking the quorum of the others.
-    fn run(&self, job: &Reset, world: &World<'_>) -> Result<(), Problem> {
-        if world.host().stat(&job.node.layout.manifest("etcd"))?.is_none() {
-            world.note("no local etcd");
-            return Ok(());
-        }
-        let Ok(identity) = reachable(job, world)? else {
-            world.note("not asked: the cluster does not answer");
-            return Ok(());
-        };
-        let others: Vec<String> = pods_of_component("etcd", &identity, world)?
-            .into_iter()
-            .filter(|node| node != job.node.name.as_str())
-            .collect();
-        if others.is_empty() {
-            world.note("last member: the cluster ends here");
-            return Ok(());
-        }
-        let name = &job.node.name;
-        Err(Problem::new(
-            "etcd-member-left",
-            format!("etcd has members on {} and still counts {name}", others.join(", ")),
-        )
-        .why("this release of kubestrap does not remove etcd members")
-        .fix(format!("on {}: etcdctl member list, then etcdctl member remove <id of {name}>", others[0])))
-    }
 }
 
 /// Phase `delete-node`.

@@ -7,14 +7,16 @@
 //! Each phase works when the cluster is gone. One that fails ends the run: data behind a Pod that may not be evicted, or
 //! behind a volume that cannot be unmounted, is never removed.
 
+mod etcd_member;
 mod files;
 mod iptables;
 mod leave;
 mod stop;
 
+pub use etcd_member::RemoveEtcdMember;
 pub use files::CleanFiles;
 pub use iptables::CleanIptables;
-pub use leave::{DeleteNode, Drain, RemoveEtcdMember};
+pub use leave::{DeleteNode, Drain};
 pub use stop::{RemovePods, StopKubelet, Unmount};
 
 use crate::config::Reset;

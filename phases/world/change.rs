@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Command, Content, Identity, ImagePull, ObjectRef};
+use super::{Command, Content, Identity, ImagePull, MemberAction, MemberChange, ObjectRef};
 
 /// One change of the machine or the cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +78,8 @@ pub enum Change {
     },
     /// Change an object of the cluster.
     Object(ObjectChange),
+    /// Change who is a member of etcd.
+    Member(MemberChange),
 }
 
 /// What to do with a unit.
@@ -181,6 +183,11 @@ pub enum Undo {
         /// Digest of what it was; the copy is kept under this name.
         kept: String,
     },
+    /// Remove the etcd member that was added.
+    RemoveMember {
+        /// `https://address:2380`.
+        peer_url: String,
+    },
     /// There is no way back, and this is why.
     Impossible {
         /// Why.
@@ -211,6 +218,7 @@ impl Change {
                 };
                 format!("{verb} {}", change.object)
             }
+            Self::Member(change) => change.to_string(),
         }
     }
 
@@ -231,6 +239,16 @@ impl Change {
             Self::Run { command, purpose } => json!({"kind": "run", "command": command.words, "purpose": purpose}),
             Self::Object(change) => {
                 json!({"kind": "object", "verb": change.verb, "object": change.object, "sha256": change.body.sha256()})
+            }
+            Self::Member(change) => {
+                let id = match change.action {
+                    MemberAction::Add { .. } => None,
+                    MemberAction::Promote(id) | MemberAction::Remove(id) => Some(id.to_string()),
+                };
+                json!({
+                    "kind": "member", "action": change.action.word(), "node": change.node,
+                    "peer_url": change.peer_url, "id": id,
+                })
             }
         }
     }

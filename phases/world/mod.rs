@@ -8,8 +8,10 @@ mod change;
 mod cluster;
 mod content;
 mod entropy;
+mod etcd;
 mod host;
 mod overlay;
+mod overlay_etcd;
 mod progress;
 mod time;
 
@@ -17,6 +19,7 @@ pub use change::{Change, ObjectChange, Undo, UnitAction, Verb};
 pub use cluster::{Answer, Cluster, ClusterError, Identity, ObjectRef};
 pub use content::{Content, Secret, sha256_hex};
 pub use entropy::{Entropy, KeyAlgorithm};
+pub use etcd::{Etcd, EtcdAccess, EtcdError, EtcdMember, EtcdStatus, MemberAction, MemberChange, MemberId};
 pub use host::{
     Command, ContainerInfo, Facts, FileInfo, FileKind, Host, HostError, ImagePull, Interface, Mount, Output, PortOwner,
     RuntimeStatus, Sandbox, UnitState,
@@ -32,6 +35,7 @@ use crate::problem::Problem;
 pub struct World<'a> {
     host: &'a dyn Host,
     cluster: &'a dyn Cluster,
+    etcd: &'a dyn Etcd,
     time: &'a dyn Time,
     entropy: &'a dyn Entropy,
     progress: &'a dyn Progress,
@@ -42,12 +46,12 @@ impl<'a> World<'a> {
     /// Puts the ports together.
     pub fn new(
         host: &'a dyn Host,
-        cluster: &'a dyn Cluster,
+        (cluster, etcd): (&'a dyn Cluster, &'a dyn Etcd),
         time: &'a dyn Time,
         (entropy, progress): (&'a dyn Entropy, &'a dyn Progress),
         journal: &'a Journal<'a>,
     ) -> Self {
-        Self { host, cluster, time, entropy, progress, journal }
+        Self { host, cluster, etcd, time, entropy, progress, journal }
     }
 
     /// The machine, to look at.
@@ -58,6 +62,11 @@ impl<'a> World<'a> {
     /// API servers, to look at.
     pub fn cluster(&self) -> &dyn Cluster {
         self.cluster
+    }
+
+    /// etcd's own API, to look at.
+    pub fn etcd(&self) -> &dyn Etcd {
+        self.etcd
     }
 
     /// Clock and waiting.
@@ -96,12 +105,14 @@ impl<'a> World<'a> {
         self.journal.open()?;
         let undo = match change {
             Change::Object(object) => self.cluster.prepare(object)?,
+            Change::Member(member) => self.etcd.prepare(member)?,
             _ => self.host.prepare(change)?,
         };
         let entry: Entry = self.journal.intend(change, &undo)?;
         self.tell(Event::Changing(change));
         match change {
             Change::Object(object) => self.cluster.apply(object)?,
+            Change::Member(member) => self.etcd.apply(member)?,
             _ => self.host.apply(change)?,
         }
         self.journal.done(entry)

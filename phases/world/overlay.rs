@@ -1,4 +1,4 @@
-//! Overlay: a host and a cluster in memory, over real ones or over nothing.
+//! Overlay: a host, a cluster and its etcd (`overlay_etcd.rs`) in memory, over real ones or over nothing.
 //!
 //! The world of dry runs and of tests: changes land here, later looks see them, and the list of changes is what a dry run
 //! shows in the end. Commands, units and the runtime are answered by the base, or by what the owner has put in.
@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::overlay_etcd::MemoryEtcd;
 use super::{
-    Answer, Change, Cluster, ClusterError, Command, Content, Facts, FileInfo, FileKind, Host, HostError, Identity,
-    ObjectChange, ObjectRef, Output, RuntimeStatus, Undo, UnitAction, UnitState, Verb,
+    Answer, Change, Cluster, ClusterError, Command, Content, Etcd, Facts, FileInfo, FileKind, Host, HostError,
+    Identity, ObjectChange, ObjectRef, Output, RuntimeStatus, Undo, UnitAction, UnitState, Verb,
 };
 
-/// A host and a cluster in memory.
+/// A host, a cluster and its etcd in memory.
 #[derive(Default)]
 pub struct Overlay<'a> {
     base: Option<&'a dyn Host>,
@@ -26,6 +27,7 @@ pub struct Overlay<'a> {
     files: RefCell<BTreeMap<PathBuf, Layer>>,
     units: RefCell<BTreeMap<String, UnitState>>,
     objects: RefCell<BTreeMap<ObjectRef, Option<Value>>>,
+    pub(super) etcd: MemoryEtcd<'a>,
     changes: RefCell<Vec<Change>>,
 }
 
@@ -41,6 +43,13 @@ impl<'a> Overlay<'a> {
     /// Over real ports, which are only looked at.
     pub fn over(host: &'a dyn Host, cluster: &'a dyn Cluster) -> Self {
         Self { base: Some(host), base_cluster: Some(cluster), ..Self::default() }
+    }
+
+    /// Over a real etcd, which is only looked at.
+    #[must_use]
+    pub fn with_etcd(mut self, etcd: &'a dyn Etcd) -> Self {
+        self.etcd.base = Some(etcd);
+        self
     }
 
     /// All changes so far, in order.
@@ -82,10 +91,19 @@ impl<'a> Overlay<'a> {
         self.objects.borrow().values().flatten().cloned().collect()
     }
 
+    pub(super) fn record(&self, change: Change) {
+        self.changes.borrow_mut().push(change);
+    }
+
+    /// Whether a file was written here, which nobody outside has seen.
+    pub(super) fn has_own(&self, path: &Path) -> bool {
+        self.files.borrow().contains_key(path)
+    }
+
     /// The real cluster, for those whose credentials are real: a kubeconfig that was written here reaches nobody.
     fn reached_by(&self, identity: &Identity) -> Option<&dyn Cluster> {
         match identity {
-            Identity::Kubeconfig(path) if self.files.borrow().contains_key(path) => None,
+            Identity::Kubeconfig(path) if self.has_own(path) => None,
             _ => self.base_cluster,
         }
     }
@@ -217,9 +235,10 @@ impl Host for Overlay<'_> {
             | Change::PullImages(_)
             | Change::RemoveSandbox { .. }
             | Change::Run { .. }
-            | Change::Object(_) => {}
+            | Change::Object(_)
+            | Change::Member(_) => {}
         }
-        self.changes.borrow_mut().push(change.clone());
+        self.record(change.clone());
         Ok(())
     }
 }
@@ -285,7 +304,7 @@ impl Cluster for Overlay<'_> {
                 objects.insert(change.object.clone(), None);
             }
         }
-        self.changes.borrow_mut().push(Change::Object(change.clone()));
+        self.record(Change::Object(change.clone()));
         Ok(())
     }
 }

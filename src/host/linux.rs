@@ -125,9 +125,9 @@ impl Host for Linux {
             Change::PullImages(pull) => self.runtimes.pull(pull),
             Change::RemoveSandbox { socket, id, pod } => self.runtimes.remove_sandbox(socket, id, pod),
             Change::Run { command, .. } => commands::run(command).map(|_| ()),
-            Change::Object(_) => Err(HostError::Command {
+            Change::Object(_) | Change::Member(_) => Err(HostError::Command {
                 command: change.summary(),
-                source: std::io::Error::other("the host does not change objects of the cluster"),
+                source: std::io::Error::other("the host does not change the cluster"),
             }),
         }
     }

@@ -50,7 +50,7 @@ mod tests {
         let (time, entropy, journal) =
             (RealTime::new(&Quiet, Interrupt::default()), Real::default(), Journal::new(&store));
         journal.begin("init", 1);
-        let world = World::new(&host, &cluster, &time, (&entropy, &Quiet), &journal);
+        let world = World::new(&host, (&cluster, &cluster), &time, (&entropy, &Quiet), &journal);
         let changed = world.put_file(&scratch.join("etc/kubernetes/token"), Content::new("s3cret"), 0o600)?;
         journal.end("done")?;
         Ok(changed)

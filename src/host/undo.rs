@@ -51,7 +51,9 @@ pub(super) fn of(change: &Change, kept: &Path) -> Result<Undo, HostError> {
         Change::Run { purpose, .. } => {
             Ok(Undo::Impossible { why: format!("nothing is known to take back: {purpose}") })
         }
-        Change::Object(_) => Ok(Undo::Impossible { why: "it is a change of the cluster, not of this host".to_owned() }),
+        Change::Object(_) | Change::Member(_) => {
+            Ok(Undo::Impossible { why: "it is a change of the cluster, not of this host".to_owned() })
+        }
     }
 }
 

@@ -14,12 +14,16 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, CertificateSigningRequestParams, Issuer, KeyPair};
 use serde_json::{Value, json};
 
+use crate::config::Layout;
+use crate::etcd::local::flag_of;
+use crate::etcd::members::access;
 use crate::support::FixedEntropy;
 use crate::world::{
-    Answer, Change, Cluster, ClusterError, Command, Content, Facts, FileInfo, FileKind, Host, HostError, Identity,
-    Mount, ObjectChange, ObjectRef, Output, Overlay, PortOwner, RuntimeStatus, Sandbox, Undo, UnitAction, UnitState,
-    Verb,
+    Answer, Change, Cluster, ClusterError, Command, Content, Etcd, EtcdAccess, EtcdError, EtcdMember, EtcdStatus,
+    Facts, FileInfo, FileKind, Host, HostError, Identity, MemberAction, MemberChange, Mount, ObjectChange, ObjectRef,
+    Output, Overlay, PortOwner, RuntimeStatus, Sandbox, Undo, UnitAction, UnitState, Verb,
 };
+use crate::yaml;
 
 const ETC: &str = "/etc/kubernetes";
 const KUBELET: &str = "/var/lib/kubelet";
@@ -189,21 +193,57 @@ impl Machine {
     fn start_static_pod(&self, name: &str) {
         self.running.borrow_mut().insert(name.to_owned());
         let node = &self.overlay.facts.host_name;
+        let manifest = self.manifest(name);
+        let mut annotations = manifest["metadata"]["annotations"].clone();
+        annotations["kubernetes.io/config.mirror"] = "0a1b".into();
         self.register(json!({
             "apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": node},
             "metadata": {
                 "name": format!("{name}-{node}"), "namespace": "kube-system",
-                "annotations": {"kubernetes.io/config.mirror": "0a1b"},
+                "annotations": annotations,
                 "labels": {"component": name, "tier": "control-plane"},
             },
         }));
         let mut files = vec![format!("/var/log/pods/kube-system_{name}/{name}/0.log")];
         if name == "etcd" {
+            self.start_member(&manifest);
             files.push("/var/lib/etcd/member/snap/db".to_owned());
         }
         for path in files {
             self.put(&path, "of a static Pod\n", 0o600);
             self.by_kubelet.borrow_mut().insert(path.into());
+        }
+    }
+
+    fn manifest(&self, name: &str) -> Value {
+        let bytes = self.overlay.read(&Path::new(ETC).join(format!("manifests/{name}.yaml"))).unwrap();
+        yaml::parse(&String::from_utf8(bytes.unwrap_or_default()).unwrap()).unwrap_or_default()
+    }
+
+    /// A first member founds its cluster; another one starts once it is announced.
+    fn start_member(&self, manifest: &Value) {
+        let flag = |name: &str| flag_of(manifest, name).unwrap_or_default();
+        let peer_url = flag("initial-advertise-peer-urls");
+        if flag("initial-cluster-state") != "existing" && self.overlay.etcd_members().is_empty() {
+            let access = access(&Layout::default(), Vec::new());
+            let action = MemberAction::Add { as_learner: false };
+            let change = MemberChange { access, node: flag("name"), peer_url: peer_url.clone(), action };
+            Etcd::apply(&self.overlay, &change).unwrap();
+        }
+        self.overlay.start_member(&peer_url, &flag("name"), &flag("advertise-client-urls"));
+    }
+
+    /// The endpoints behind which somebody runs: this machine's own etcd does not always.
+    fn reachable(&self, access: &EtcdAccess) -> Result<EtcdAccess, EtcdError> {
+        let own = flag_of(&self.manifest("etcd"), "advertise-client-urls");
+        let mut reachable = access.clone();
+        reachable.endpoints.retain(|url| Some(url) != own.as_ref() || self.running.borrow().contains("etcd"));
+        match access.endpoints.first() {
+            Some(first) if reachable.endpoints.is_empty() => {
+                let source = Error::from(ErrorKind::ConnectionRefused);
+                Err(EtcdError::Unreachable { endpoint: first.clone(), source })
+            }
+            _ => Ok(reachable),
         }
     }
 
@@ -338,6 +378,12 @@ impl Host for Machine {
         {
             self.start_kubelet();
         }
+        if let Change::File { path, .. } = change
+            && path.starts_with(Path::new(ETC).join("manifests"))
+            && self.overlay.unit("kubelet.service")?.active == "active"
+        {
+            self.start_static_pod(path.file_stem().and_then(|name| name.to_str()).unwrap());
+        }
         Ok(())
     }
 }
@@ -378,6 +424,40 @@ impl Cluster for Machine {
         }
         Cluster::apply(&self.overlay, change)?;
         self.made.borrow_mut().push(Change::Object(change.clone()));
+        Ok(())
+    }
+}
+
+impl Etcd for Machine {
+    fn members(&self, access: &EtcdAccess) -> Result<Vec<EtcdMember>, EtcdError> {
+        self.overlay.members(&self.reachable(access)?)
+    }
+
+    fn status(&self, access: &EtcdAccess, endpoint: &str) -> Result<EtcdStatus, EtcdError> {
+        let asked = EtcdAccess { endpoints: vec![endpoint.to_owned()], ..access.clone() };
+        self.overlay.status(&self.reachable(&asked)?, endpoint)
+    }
+
+    fn prepare(&self, change: &MemberChange) -> Result<Undo, EtcdError> {
+        let access = self.reachable(&change.access)?;
+        Etcd::prepare(&self.overlay, &MemberChange { access, ..change.clone() })
+    }
+
+    fn apply(&self, change: &MemberChange) -> Result<(), EtcdError> {
+        let refused = |words: &str| EtcdError::Refused {
+            endpoint: change.access.endpoints.first().cloned().unwrap_or_default(),
+            action: change.to_string(),
+            source: Error::other(format!("etcdserver: {words}")),
+        };
+        if self.is_broken() {
+            return Err(refused("mvcc: database space exceeded"));
+        }
+        let has_started = |member: &EtcdMember| member.is_at(&change.peer_url) && member.has_started();
+        if matches!(change.action, MemberAction::Promote(_)) && !self.overlay.etcd_members().iter().any(has_started) {
+            return Err(refused("can only promote a learner member which is in sync with leader"));
+        }
+        Etcd::apply(&self.overlay, change)?;
+        self.made.borrow_mut().push(Change::Member(change.clone()));
         Ok(())
     }
 }

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::certs;
 use crate::config::{HostPort, Init, JoinControlPlane, JoinWorker, Release, Reset, ResetFlags, resolve_reset};
+use crate::etcd::members::CLIENT_URL_ANNOTATION;
 use crate::plan::{Journal, Selection, Step, Store, StoreError, Workflow, run};
 use crate::problem::Problem;
 use crate::releases::Image;
@@ -63,6 +64,7 @@ impl Stage {
     pub(crate) fn ready_to_join_control_plane(release: &Release) -> Self {
         let (objects, _) = sealed_objects(release);
         let overlay = objects.into_iter().fold(ready_overlay(release, "n2"), Overlay::with_object);
+        let overlay = overlay.with_object(etcd_pod("n1", "10.77.0.11")).with_member("n1", "10.77.0.11");
         let mut machine = Machine::new(overlay, &release.to_string());
         machine.is_api_elsewhere = true;
         Self::over(machine)
@@ -92,7 +94,13 @@ impl Stage {
     pub(crate) fn run<J>(&self, workflow: &'static Workflow<J>, job: &J) -> Result<(), Problem> {
         let plan = workflow.plan(job, &Selection::default())?;
         let journal = Journal::new(&self.store);
-        let world = World::new(&self.machine, &self.machine, &self.time, (&self.entropy, &self.told), &journal);
+        let world = World::new(
+            &self.machine,
+            (&self.machine, &self.machine),
+            &self.time,
+            (&self.entropy, &self.told),
+            &journal,
+        );
         journal.begin(workflow.name, NOW.0);
         let outcome = run(&plan, job, &world);
         let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
@@ -103,7 +111,13 @@ impl Stage {
     /// Does something in this world, outside a run.
     pub(crate) fn within<R>(&self, work: impl FnOnce(&World<'_>) -> R) -> R {
         let journal = Journal::new(&self.store);
-        work(&World::new(&self.machine, &self.machine, &self.time, (&self.entropy, &self.told), &journal))
+        work(&World::new(
+            &self.machine,
+            (&self.machine, &self.machine),
+            &self.time,
+            (&self.entropy, &self.told),
+            &journal,
+        ))
     }
 
     /// The job of `reset` on this machine, as the program finds it out.
@@ -138,6 +152,18 @@ impl Stage {
 /// A job of `init` with all its secrets.
 pub(crate) fn init_job(release: Release) -> Init {
     Init { certificate_key: Some(Secret::new(CERTIFICATE_KEY.to_owned())), ..jobs::default_init(release) }
+}
+
+/// etcd's Pod on another node, as it shows where its member is.
+pub(crate) fn etcd_pod(node: &str, address: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": node},
+        "metadata": {
+            "name": format!("etcd-{node}"), "namespace": "kube-system",
+            "labels": {"component": "etcd", "tier": "control-plane"},
+            "annotations": {CLIENT_URL_ANNOTATION: format!("https://{address}:2379")},
+        },
+    })
 }
 
 /// What the first control-plane node has left in the cluster for further ones, and its CA.

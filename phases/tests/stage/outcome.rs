@@ -21,6 +21,8 @@ pub(crate) struct Outcome {
     pub(crate) files: BTreeMap<String, String>,
     /// All objects of the cluster.
     pub(crate) objects: Vec<String>,
+    /// Who is a member of etcd.
+    etcd: Vec<String>,
     kubelet: String,
 }
 
@@ -38,7 +40,12 @@ impl Outcome {
         let mut objects: Vec<String> = objects.map(|object| without_signatures(object, ca.as_deref())).collect();
         // The name of a random token decides its place.
         objects.sort();
-        Self { files: files.collect(), objects, kubelet: stage.machine.overlay.unit("kubelet.service").unwrap().active }
+        Self {
+            files: files.collect(),
+            objects,
+            etcd: stage.machine.overlay.etcd_members().iter().map(|member| format!("{member:?}")).collect(),
+            kubelet: stage.machine.overlay.unit("kubelet.service").unwrap().active,
+        }
     }
 
     /// Fails with the first difference.

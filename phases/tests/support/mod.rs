@@ -41,7 +41,7 @@ impl Bench {
     pub(crate) fn within<R>(&self, work: impl FnOnce(&World<'_>) -> R) -> R {
         let journal = Journal::new(&self.store);
         let ports = (&self.entropy as &dyn Entropy, &self.recorder as &dyn Progress);
-        work(&World::new(&self.overlay, &self.overlay, &self.time, ports, &journal))
+        work(&World::new(&self.overlay, (&self.overlay, &self.overlay), &self.time, ports, &journal))
     }
 
     /// Runs one row of a table, a phase or a whole group, without looking for what it needs.
