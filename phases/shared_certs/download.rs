@@ -72,12 +72,11 @@ fn uploaded(job: &JoinControlPlane, world: &World<'_>) -> Result<Option<Value>, 
     objects::insist(world, "the API server to hand out the uploaded certificates", ask)
 }
 
+/// A file with what belongs into it.
+type Opened<'f> = (&'f SharedFile, Secret<Vec<u8>>);
+
 /// The files that were there when they were uploaded.
-fn open<'f>(
-    files: &'f [SharedFile],
-    data: &Value,
-    sealer: &Sealer,
-) -> Result<Vec<(&'f SharedFile, Secret<Vec<u8>>)>, Problem> {
+fn open<'f>(files: &'f [SharedFile], data: &Value, sealer: &Sealer) -> Result<Vec<Opened<'f>>, Problem> {
     let mut opened = Vec::new();
     for file in files {
         let Some(sealed) = data[file.entry].as_str().and_then(|text| STANDARD.decode(text).ok()) else {
@@ -95,7 +94,7 @@ fn open<'f>(
 }
 
 /// A node that serves with another CA than the one its kubelet trusts would never be Ready.
-fn check_ca(opened: &[(&SharedFile, Secret<Vec<u8>>)], verified: &str) -> Result<(), Problem> {
+fn check_ca(opened: &[Opened<'_>], verified: &str) -> Result<(), Problem> {
     let Some((_, pem)) = opened.iter().find(|(file, _)| file.entry == "ca.crt") else { return Ok(()) };
     let trusted = pins(verified)?;
     if pins(&String::from_utf8_lossy(pem.reveal()))?.iter().any(|pin| trusted.contains(pin)) {

@@ -145,7 +145,7 @@ fn a_run_that_goes_on_keeps_the_upload_and_a_later_one_renews_it() {
     bench.run(&Step::Phase(&UploadCerts), &job).unwrap();
     assert_eq!(bench.overlay.changes().len(), changes, "the same key a moment later");
 
-    let other = Init { certificate_key: Some(Secret::new("ab".repeat(32))), ..job.clone() };
+    let other = Init { certificate_key: Some(Secret::new("ab".repeat(32))), ..job };
     bench.run(&Step::Phase(&UploadCerts), &other).unwrap();
     let second = secret_of(&bench);
     assert_ne!(first["data"], second["data"], "another key");
@@ -190,7 +190,7 @@ fn what_cannot_be_used_is_told_apart() {
         ("another cluster's", std::mem::take(&mut foreign), joining(V1_20, ca.clone()), "certificates-other-ca"),
         ("an entry is missing", without, joining(V1_20, ca.clone()), "certificates-incomplete"),
         ("a needed file is empty", empty, joining(V1_20, ca.clone()), "certificates-incomplete"),
-        ("an entry is damaged", damaged, joining(V1_20, ca.clone()), "certificate-key-wrong"),
+        ("an entry is damaged", damaged, joining(V1_20, ca), "certificate-key-wrong"),
         ("another key", secret, other_key, "certificate-key-wrong"),
     ] {
         let (bench, outcome) = download(secret, &job);
