@@ -76,7 +76,7 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
             Err(error) => error.reason(),
         };
         if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
-            sight = diagnosis::control_plane(job.node(), &components, world)?;
+            sight = diagnosis::control_plane(job.node(), &components, &answer, world)?;
             if let Some(problem) = sight.certain.take() {
                 return Err(problem);
             }

@@ -45,7 +45,7 @@ pub fn write(value: &Value) -> String {
         Value::Object(map) if !map.is_empty() => write_map(&mut text, map, 0),
         Value::Array(list) if !list.is_empty() => write_list(&mut text, list, 0),
         scalar => {
-            text.push_str(&scalar_text(scalar, 0));
+            text.push_str(&scalar_text(scalar, 1));
             text.push('\n');
         }
     }
@@ -103,12 +103,20 @@ fn scalar_text(value: &Value, depth: usize) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(yes) => yes.to_string(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => number_text(&number.to_string()),
         Value::String(string) if is_block(string) => block_text(string, depth),
         Value::String(string) => string_text(string),
         Value::Array(_) => "[]".to_owned(),
         Value::Object(_) => "{}".to_owned(),
     }
+}
+
+/// A 1.1 reader knows a number with an exponent by a point before it and a sign in it.
+fn number_text(number: &str) -> String {
+    let Some((digits, exponent)) = number.split_once('e') else { return number.to_owned() };
+    let digits = if digits.contains('.') { digits.to_owned() } else { format!("{digits}.0") };
+    let sign = if exponent.starts_with(['-', '+']) { "" } else { "+" };
+    format!("{digits}e{sign}{exponent}")
 }
 
 /// Texts of several lines become literal blocks, where these can carry them unchanged.
@@ -166,9 +174,10 @@ fn string_text(text: &str) -> String {
     quoted
 }
 
-/// Line separators and the byte order mark, which YAML readers treat as breaks or drop.
+/// Line separators and the byte order mark, which YAML readers treat as breaks or drop, and what they take for no
+/// character at all.
 fn is_special_space(c: char) -> bool {
-    matches!(c, '\u{85}' | '\u{a0}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+    matches!(c, '\u{85}' | '\u{a0}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Plainly a word, path, URL or image: cannot be a number, boolean, date, null, nor start any YAML syntax.
@@ -198,3 +207,7 @@ fn is_plain(text: &str) -> bool {
 #[cfg(test)]
 #[path = "yaml_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "yaml_property_tests.rs"]
+mod properties;

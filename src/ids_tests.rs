@@ -14,11 +14,15 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The texts that stand as the first argument of `Problem::new`, tests at the end of a file left out.
+/// The texts that stand as the first argument of `Problem::new` or as the id of a rule; tests at the end of a file left out.
 fn ids(source: &str) -> Vec<&str> {
     let product = source.split("#[cfg(test)]").next().unwrap_or(source);
-    let arguments = product.split("Problem::new(").skip(1);
-    arguments.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect()
+    let of_problems = product.split("Problem::new(").skip(1);
+    of_problems.chain(product.split("Rule { id: ").skip(1)).filter_map(quoted).collect()
+}
+
+fn quoted(rest: &str) -> Option<&str> {
+    rest.trim_start().strip_prefix('"')?.split('"').next()
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn copied(run: &Run, cluster: &Cluster) -> Result<Pki, Failure> {
 }
 
 /// What openssl says of one certificate, in the words of certificates.txt; the order of extensions means nothing.
-fn described(path: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn described(path: &str) -> Result<Vec<String>, Failure> {
     let extensions = "keyUsage,extendedKeyUsage,basicConstraints,subjectAltName";
     let names = here("openssl", &["x509", "-noout", "-subject", "-issuer", "-ext", extensions, "-in", path])?.stdout;
     let text = here("openssl", &["x509", "-noout", "-text", "-in", path])?.stdout;

@@ -4,8 +4,7 @@
 use crate::{scenario, shared_cluster};
 use kubestrap_e2e::cluster::Cluster;
 use kubestrap_e2e::failure::{Failure, expect};
-use kubestrap_e2e::meaning::{self, Accepted, golden_text};
-use serde_json::Value;
+use kubestrap_e2e::meaning::{self, Accepted, golden_text, without_keys};
 use std::path::Path;
 
 /// Where the golden files of the control-plane node m1 lie.
@@ -99,21 +98,6 @@ fn same_meaning(cluster: &Cluster, paths: &[String]) -> Result<(), Failure> {
     }
     let lines = meaning::unexpected(lines, ACCEPTED);
     expect(lines.is_empty(), "files do not mean what kubeadm writes", lines.join("\n"))
-}
-
-/// Keys and certificates differ from cluster to cluster; that they are there does not.
-fn without_keys(mut value: Value) -> Value {
-    match &mut value {
-        Value::Object(fields) => {
-            for (name, field) in fields.iter_mut() {
-                let is_key = name.ends_with("-data") && field.as_str().is_some_and(|text| !text.is_empty());
-                *field = if is_key { Value::from("(data)") } else { without_keys(field.take()) };
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = without_keys(item.take())),
-        _ => {}
-    }
-    value
 }
 
 fn flags(text: &str) -> Vec<&str> {

@@ -32,19 +32,7 @@ const NOT_OF_THE_TOOL: [&str; 3] = ["kube-root-ca.crt", "extension-apiserver-aut
 #[ignore = "needs root and real nodes; e2e/test runs it"]
 fn every_object_means_what_kubeadm_makes() {
     scenario("every_object_means_what_kubeadm_makes", |run| {
-        let cluster = shared_cluster(run)?;
-        let found = objects(cluster)?;
-        let mut lines = Vec::new();
-        for (file, expected) in golden_objects(cluster)? {
-            let ours = found.iter().find(|object| title(object) == title(&expected));
-            let Some(ours) = ours else {
-                lines.push(format!("{file}: the cluster has no {}", title(&expected)));
-                continue;
-            };
-            let differ = meaning::differences(&essence(&expected), &essence(ours));
-            lines.extend(differ.into_iter().map(|line| format!("{file}{line}")));
-        }
-        let lines = meaning::unexpected(lines, ACCEPTED);
+        let lines = differences(shared_cluster(run)?)?;
         expect(lines.is_empty(), "objects do not mean what kubeadm makes", lines.join("\n"))
     });
 }
@@ -53,17 +41,7 @@ fn every_object_means_what_kubeadm_makes() {
 #[ignore = "needs root and real nodes; e2e/test runs it"]
 fn no_object_is_there_that_kubeadm_does_not_make() {
     scenario("no_object_is_there_that_kubeadm_does_not_make", |run| {
-        let cluster = shared_cluster(run)?;
-        let expected: Vec<String> = golden_objects(cluster)?.iter().map(|(_, object)| title(object)).collect();
-        let is_foreign = |object: &Value| {
-            let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            object["kind"] == "ServiceAccount"
-                || NOT_OF_THE_TOOL.iter().any(|known| name.starts_with(known))
-                || object["metadata"]["labels"]["kubernetes.io/bootstrapping"] == "rbac-defaults"
-        };
-        let all = objects(cluster)?;
-        let more = all.iter().filter(|object| !is_foreign(object)).map(title);
-        let more: Vec<String> = more.filter(|title| !expected.contains(title)).collect();
+        let more = additions(shared_cluster(run)?)?;
         expect(more.is_empty(), "these objects are not kubeadm's", more.join("\n"))
     });
 }
@@ -105,6 +83,36 @@ fn the_bootstrap_token_may_do_what_kubeadms_may() {
         let lines = meaning::differences(&rights(&expected), &rights(&found));
         expect(lines.is_empty(), "the token's Secret differs", lines.join("\n"))
     });
+}
+
+/// What the objects of a cluster, made with the input of all scenarios, mean otherwise than kubeadm's.
+pub(crate) fn differences(cluster: &Cluster) -> Result<Vec<String>, Failure> {
+    let found = objects(cluster)?;
+    let mut lines = Vec::new();
+    for (file, expected) in golden_objects(cluster)? {
+        let ours = found.iter().find(|object| title(object) == title(&expected));
+        let Some(ours) = ours else {
+            lines.push(format!("{file}: the cluster has no {}", title(&expected)));
+            continue;
+        };
+        let differ = meaning::differences(&essence(&expected), &essence(ours));
+        lines.extend(differ.into_iter().map(|line| format!("{file}{line}")));
+    }
+    Ok(meaning::unexpected(lines, ACCEPTED))
+}
+
+/// The objects that kubeadm does not make.
+pub(crate) fn additions(cluster: &Cluster) -> Result<Vec<String>, Failure> {
+    let expected: Vec<String> = golden_objects(cluster)?.iter().map(|(_, object)| title(object)).collect();
+    let is_foreign = |object: &Value| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        object["kind"] == "ServiceAccount"
+            || NOT_OF_THE_TOOL.iter().any(|known| name.starts_with(known))
+            || object["metadata"]["labels"]["kubernetes.io/bootstrapping"] == "rbac-defaults"
+    };
+    let all = objects(cluster)?;
+    let more = all.iter().filter(|object| !is_foreign(object)).map(title);
+    Ok(more.filter(|title| !expected.contains(title)).collect())
 }
 
 /// All objects in which the tool's are found.

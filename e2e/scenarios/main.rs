@@ -3,12 +3,14 @@
 //! `cargo test -p kubestrap-e2e -- --ignored --test-threads=1 NAME`.
 
 mod certificates;
+mod config;
 mod control_plane_reset;
 mod crash;
 mod events;
 mod golden;
 mod golden_objects;
 mod ha;
+mod halves;
 mod init;
 mod join;
 mod killed;
@@ -16,6 +18,7 @@ mod leave;
 mod mixed;
 mod phases_alone;
 mod reset;
+mod side_by_side;
 mod speed;
 mod terminal;
 mod workload;

@@ -1,7 +1,7 @@
-//! `init`, phase by phase: each phase alone, in order, makes the same cluster as the whole, and changes nothing when
-//! it runs a second time. Before that, `init --dry-run` leaves the node as it was.
+//! `init`, phase by phase: each phase alone, in the order of kubeadm 1.20, makes the same cluster as the whole, and changes
+//! nothing when it runs a second time. Before that, `init --dry-run` leaves the node as it was.
 
-use crate::{events, only_kubestrap, scenario};
+use crate::{events, golden_objects, only_kubestrap, scenario};
 use kubestrap_e2e::cluster::{Cluster, SETTLES};
 use kubestrap_e2e::failure::{Failure, expect};
 use kubestrap_e2e::nodes::Node;
@@ -14,9 +14,9 @@ const PHASES: [&str; 13] = [
     "preflight",
     "certs all",
     "kubeconfig all",
-    "etcd local",
-    "control-plane all",
     "kubelet-start",
+    "control-plane all",
+    "etcd local",
     "wait-control-plane",
     "upload-config all",
     "mark-control-plane",
@@ -56,6 +56,8 @@ fn phases_one_by_one_make_the_same_cluster_and_change_nothing_the_second_time() 
                 expect(nodes.stdout.lines().count() == 2, "there are not two", nodes)
             })
         });
+        wrong.extend(golden_objects::differences(&cluster)?);
+        wrong.extend(golden_objects::additions(&cluster)?);
         wrong.extend(joined.err().iter().map(ToString::to_string));
         cluster.destroy()?;
         expect(wrong.is_empty(), "phases alone are not what the whole is", wrong.join("\n"))

@@ -211,6 +211,7 @@ fn names_that_are_none_are_left_out_with_a_warning() {
 fn with_an_external_etcd_its_certificates_are_left_out() {
     let (bench, mut job) = (Bench::default(), default_init(V1_20));
     job.cluster.etcd = Etcd::External(ExternalEtcd {
+        http_endpoints: Vec::new(),
         endpoints: vec!["https://10.0.0.1:2379".to_owned()],
         ca_file: PathBuf::new(),
         cert_file: PathBuf::new(),

@@ -96,6 +96,30 @@ pub(crate) enum Setting {
     CleanupTmpDir,
     Force,
     UnmountFlags,
+    // One run of upgrade, by its sub-command.
+    Apply(Upgrade),
+    UpgradeNode(Upgrade),
+    Plan(Upgrade),
+    Diff(Upgrade),
+}
+
+/// What can be said about a sub-command of `upgrade`; none of them takes all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Upgrade {
+    KubernetesVersion,
+    Experimental,
+    ReleaseCandidates,
+    CertificateRenewal,
+    DryRun,
+    Etcd,
+    Force,
+    IgnorePreflightErrors,
+    Patches,
+    PrintConfig,
+    SkipPhases,
+    ImagePullPolicy,
+    ImagePullSerial,
+    ContextLines,
 }
 
 /// Who said a value.
@@ -136,6 +160,14 @@ impl Origin {
                 Self::Field { path: format!("{path}{part}"), file: file.clone(), line: *line }
             }
             other => other.clone(),
+        }
+    }
+
+    /// The path of the field, where it is one.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Self::Field { path, .. } => Some(path),
+            _ => None,
         }
     }
 
@@ -185,9 +217,19 @@ impl Draft {
         }
     }
 
+    /// Takes a value out, as if it had not been said.
+    pub(crate) fn take(&mut self, key: Setting) -> Option<Said> {
+        self.said.remove(&key)
+    }
+
     /// Lays all of another draft over.
     pub(crate) fn lay_over(&mut self, other: Self) {
         self.said.extend(other.said);
+    }
+
+    /// Everything that was said.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Setting, &Said)> {
+        self.said.iter().map(|(key, said)| (*key, said))
     }
 
     /// What was said, be it empty.

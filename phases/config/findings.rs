@@ -45,6 +45,15 @@ impl Findings {
         }
     }
 
+    /// Adds all findings of a problem that another look has come to; one that has none is a finding itself.
+    pub(crate) fn add_all(&mut self, problem: Problem) {
+        if problem.findings.is_empty() {
+            self.add(problem);
+        } else {
+            problem.findings.into_iter().for_each(|finding| self.add(finding));
+        }
+    }
+
     /// Whether nothing was found.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

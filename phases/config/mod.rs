@@ -10,8 +10,10 @@ mod findings;
 mod flags;
 mod job;
 mod layout;
+mod print;
 mod resolve;
 mod types;
+mod validate;
 pub mod wire;
 
 pub use duration::{format_duration, parse_duration};
@@ -21,12 +23,14 @@ pub use job::{
     RemoveNode, Reset, TokenSpec,
 };
 pub use layout::Layout;
+pub use print::{ComponentConfig, DefaultsOf, default_documents};
 pub use resolve::{
-    ControlPlaneRequest, JoinRequest, cluster_from_config_maps, resolve_init, resolve_join, resolve_remove,
-    resolve_reset, resolve_token,
+    ControlPlaneRequest, JoinRequest, cluster_from_config_maps, read_config_file, resolve_init, resolve_join,
+    resolve_remove, resolve_reset, resolve_token,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
-pub use wire::{encode_cluster_config, encode_cluster_status};
+pub use validate::{Allowed, Validated, validate};
+pub use wire::{MigrateOrder, Migrated, documents_text, encode_cluster_config, encode_cluster_status, migrate, schema};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -154,6 +158,8 @@ pub struct LocalEtcd {
 pub struct ExternalEtcd {
     /// URLs.
     pub endpoints: Vec<String>,
+    /// URLs that answer HTTP beside gRPC, for `/version`; kubeadm knows them from 1.35 on. The endpoints by default.
+    pub http_endpoints: Vec<String>,
     /// CA certificate; empty when there is none.
     pub ca_file: PathBuf,
     /// Client certificate; empty when there is none.

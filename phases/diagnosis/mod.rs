@@ -1,14 +1,20 @@
-//! Diagnosis: from symptom to one cause and one fix, by a table of rules.
+//! Diagnosis: from symptom to one cause and one fix, by tables of rules.
 //!
-//! A rule is certain when waiting longer cannot help: the same component has ended three times with the same last line.
-//! What is seen on the way there is the live line of the wait.
+//! ```text
+//! kubelet down? ─► runtime down? ─► component ends? ─► no container: what does the kubelet complain of? ─► the answer
+//! ```
+//!
+//! A rule is certain when waiting longer cannot help. What is seen on the way there is the live line of the wait.
 
+mod answer;
 mod container;
 mod kubelet;
+mod rules;
+mod running;
 
 use crate::config::NodeConfig;
 use crate::problem::Problem;
-use crate::world::World;
+use crate::world::{RuntimeStatus, World};
 
 /// What the look at a node has shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,42 +25,69 @@ pub struct Sight {
     pub certain: Option<Problem>,
 }
 
-/// How often a component must have ended before its cause is taken for certain.
-const CERTAIN_AFTER: u32 = 3;
+impl Sight {
+    fn certain(seen: impl Into<String>, problem: Problem) -> Self {
+        Self { seen: seen.into(), certain: Some(problem) }
+    }
+}
 
-/// Looks at kubelet, runtime and the static Pods of this node.
+/// Looks at kubelet, runtime and the static Pods of this node, and at how the API server answered last.
 ///
 /// # Errors
 /// When the machine cannot be looked at; a runtime that does not answer is a sight, not an error.
-pub fn control_plane(node: &NodeConfig, components: &[&str], world: &World<'_>) -> Result<Sight, Problem> {
+pub fn control_plane(
+    node: &NodeConfig,
+    components: &[&str],
+    answer: &str,
+    world: &World<'_>,
+) -> Result<Sight, Problem> {
     if let Some(sight) = kubelet::look(node, world)? {
         return Ok(sight);
     }
-    let status = match world.host().runtime(&node.cri_socket) {
+    let status = match runtime(node, world) {
         Ok(status) => status,
-        Err(error) => {
-            let problem =
-                Problem::new("runtime-down", format!("the container runtime at {} does not answer", node.cri_socket))
-                    .why(error.to_string())
-                    .fix("systemctl restart containerd, then run the same command again");
-            return Ok(Sight { seen: "container runtime does not answer".to_owned(), certain: Some(problem) });
-        }
+        Err(sight) => return Ok(sight),
     };
-    let mut seen = Vec::new();
+    let (mut seen, mut not_made) = (Vec::new(), Vec::new());
     for component in components {
-        let (words, certain) = container::look(component, node, &status, world)?;
-        if certain.is_some() {
-            return Ok(Sight { seen: words, certain });
+        match container::look(component, node, &status, world)? {
+            container::State::Ending(words, cause) => return Ok(Sight::certain(words, cause)),
+            container::State::Going(words) => seen.push(words),
+            container::State::NotMade(words) => {
+                seen.push(words);
+                not_made.push(*component);
+            }
         }
-        seen.push(words);
     }
-    Ok(Sight { seen: seen.join(" · "), certain: None })
+    let certain = if not_made.is_empty() {
+        answer::cause(answer, node)
+    } else {
+        running::cause(node, &status, &not_made, world)?
+    };
+    Ok(Sight { seen: seen.join(" · "), certain })
 }
 
-/// Looks at the kubelet alone, as on a worker.
+/// Looks at kubelet and runtime, as on a worker that does not register.
 ///
 /// # Errors
 /// When the machine cannot be looked at.
 pub fn worker(node: &NodeConfig, world: &World<'_>) -> Result<Sight, Problem> {
-    Ok(kubelet::look(node, world)?.unwrap_or_else(|| Sight { seen: "kubelet running".to_owned(), certain: None }))
+    if let Some(sight) = kubelet::look(node, world)? {
+        return Ok(sight);
+    }
+    let status = match runtime(node, world) {
+        Ok(status) => status,
+        Err(sight) => return Ok(sight),
+    };
+    Ok(Sight { seen: "kubelet running".to_owned(), certain: running::cause(node, &status, &[], world)? })
+}
+
+fn runtime(node: &NodeConfig, world: &World<'_>) -> Result<RuntimeStatus, Sight> {
+    world.host().runtime(&node.cri_socket).map_err(|error| {
+        let problem =
+            Problem::new("runtime-down", format!("the container runtime at {} does not answer", node.cri_socket))
+                .why(error.to_string())
+                .fix("systemctl restart containerd, then run the same command again");
+        Sight::certain("container runtime does not answer", problem)
+    })
 }

@@ -211,7 +211,7 @@ impl Joining<'_> {
                 Err(problem) => return Err(problem),
             }
             if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
-                let sight = diagnosis::control_plane(self.job.node(), &["etcd"], world)?;
+                let sight = diagnosis::control_plane(self.job.node(), &["etcd"], "", world)?;
                 if let Some(problem) = sight.certain {
                     return Err(problem);
                 }

@@ -174,7 +174,7 @@ fn loopback(job: &dyn OnControlPlane) -> &'static str {
     if job.endpoint().address.is_ipv6() { "::1" } else { "127.0.0.1" }
 }
 
-/// Probes ask the first metrics URL that the user gives, else the loopback address.
+/// Probes ask the first metrics URL that the user gives, as it stands, else the loopback address.
 fn probe_target(job: &dyn OnControlPlane, etcd: &LocalEtcd) -> ProbeTarget {
     let cluster = job.cluster();
     let given = pod::user_flag(&etcd.component, "listen-metrics-urls").and_then(|urls| {
@@ -184,7 +184,7 @@ fn probe_target(job: &dyn OnControlPlane, etcd: &LocalEtcd) -> ProbeTarget {
     });
     let (is_tls, address) = given.unwrap_or_else(|| (false, HostPort::new(loopback(job), METRICS_PORT)));
     ProbeTarget {
-        host: pod::probe_host(address.host()),
+        host: address.host().to_owned(),
         port: address.port(),
         scheme: if is_tls { "HTTPS" } else { "HTTP" },
         paths: cluster.release.etcd_probes(),

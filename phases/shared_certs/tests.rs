@@ -221,6 +221,7 @@ fn an_external_etcd_has_its_client_files_instead_of_a_ca() {
     let path = |name: &str| std::path::PathBuf::from(name);
     job.cluster.etcd = Etcd::External(ExternalEtcd {
         endpoints: Vec::new(),
+        http_endpoints: Vec::new(),
         ca_file: path("/etc/etcd/ca.crt"),
         cert_file: path(""),
         key_file: path(""),

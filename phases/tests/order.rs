@@ -32,6 +32,7 @@ fn check<J>(workflow: &'static Workflow<J>, name: &str, job: &J) {
 fn external_etcd(mut job: Init) -> Init {
     let file = |name: &str| Path::new("/etc/etcd").join(name);
     job.cluster.etcd = Etcd::External(ExternalEtcd {
+        http_endpoints: Vec::new(),
         endpoints: vec!["https://10.77.0.31:2379".to_owned()],
         ca_file: file("ca.crt"),
         cert_file: file("client.crt"),

@@ -234,6 +234,8 @@ pub struct ContainerInfo {
     pub attempt: u32,
     /// Exit code, once it has exited.
     pub exit_code: i32,
+    /// The runtime's word for why it has exited, such as `OOMKilled`; empty before.
+    pub reason: String,
     /// Log file on this host.
     pub log: PathBuf,
 }

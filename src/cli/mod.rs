@@ -1,5 +1,6 @@
 //! The command tree. A command file holds flags and closing words; the work is done by `launch`.
 
+mod config;
 mod init;
 mod join;
 mod phases;
@@ -56,6 +57,7 @@ pub(crate) fn command() -> Command {
         reset::command(),
         remove::command(),
         token::command(),
+        config::command(),
         Command::new("version").about("Print the version of kubestrap"),
     ])
 }
@@ -67,6 +69,7 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("reset", matches)) => reset::run(matches, shared, report),
         Some(("remove", matches)) => remove::run(matches, shared, report),
         Some(("token", matches)) => token::run(matches, shared, report),
+        Some(("config", matches)) => config::run(matches, shared, report),
         _ => {
             let version = env!("CARGO_PKG_VERSION");
             report.answer(&format!("kubestrap {version}"), &json!({ "clientVersion": { "gitVersion": version } }));

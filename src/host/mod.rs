@@ -10,6 +10,7 @@ mod files;
 mod linux;
 mod mounts;
 mod network;
+mod own_file;
 mod ports;
 mod runtime;
 mod sandboxes;
@@ -22,6 +23,7 @@ mod units;
 mod scratch;
 
 pub(crate) use linux::Linux;
+pub(crate) use own_file::write_for_user;
 pub(crate) use state::JournalFile;
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ async fn with_containers(
             state: state_word(state).to_owned(),
             attempt,
             exit_code: 0,
+            reason: String::new(),
         };
         if state == ContainerState::ContainerExited {
             ask_for_the_end(connection, &mut known).await?;
@@ -88,6 +89,7 @@ async fn ask_for_the_end(connection: &Connection, known: &mut ContainerInfo) -> 
         Ok(answer) => {
             let status = answer.status.unwrap_or_default();
             known.exit_code = status.exit_code;
+            known.reason = status.reason;
             if !status.log_path.is_empty() {
                 known.log = PathBuf::from(status.log_path);
             }

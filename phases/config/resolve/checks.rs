@@ -174,6 +174,14 @@ pub(super) fn external_etcd(etcd: &crate::config::ExternalEtcd, draft: &Draft, f
             findings.wrong(id, what, &endpoints_origin, why, example);
         }
     }
+    let http_origin = draft.texts(Setting::EtcdHttpEndpoints).1;
+    for endpoint in etcd.http_endpoints.iter().filter(|_| http_origin != Origin::Default) {
+        let host = endpoint.split_once("://").map(|(_, rest)| rest.trim_end_matches('/'));
+        if !host.is_some_and(|host| crate::config::HostPort::parse(host, Some(2379)).is_ok()) {
+            let why = format!("{endpoint:?} is not a URL such as http://10.0.0.5:2381");
+            findings.wrong(id, what, &http_origin, why, "[http://10.0.0.5:2381]");
+        }
+    }
     if cert != key || (cert && !ca) {
         let mut finding = Problem::new(id, what)
             .why("caFile, certFile and keyFile belong together; only caFile may stand alone")

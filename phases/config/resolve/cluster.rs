@@ -142,8 +142,12 @@ fn etcd(draft: &Draft, findings: &mut Findings) -> Etcd {
         finding.place = draft.origin(Setting::EtcdExternal).place();
         findings.add(finding);
     }
+    let urls = |key| draft.texts(key).0.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let endpoints = urls(Setting::EtcdEndpoints);
+    let http_endpoints = Some(urls(Setting::EtcdHttpEndpoints)).filter(|urls| !urls.is_empty());
     let external = ExternalEtcd {
-        endpoints: draft.texts(Setting::EtcdEndpoints).0.into_iter().map(str::to_owned).collect(),
+        http_endpoints: http_endpoints.unwrap_or_else(|| endpoints.clone()),
+        endpoints,
         ca_file: absolute(draft, Setting::EtcdCaFile, "", findings),
         cert_file: absolute(draft, Setting::EtcdCertFile, "", findings),
         key_file: absolute(draft, Setting::EtcdKeyFile, "", findings),

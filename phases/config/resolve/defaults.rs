@@ -75,7 +75,7 @@ fn installed_kubelet(host: &dyn Host) -> Option<Release> {
 }
 
 /// For a label, the minor release it names, if it names one: `stable-1.20` does, `stable-1` and `latest` do not.
-fn label_minor(text: &str) -> Option<Option<u32>> {
+pub(super) fn label_minor(text: &str) -> Option<Option<u32>> {
     let label = text.strip_prefix("release/").unwrap_or(text);
     let rest = label.strip_prefix("stable").or_else(|| label.strip_prefix("latest"))?;
     match rest {

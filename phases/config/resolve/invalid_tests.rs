@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 
 use super::{FILE, a_host, ids, init, init_file, join_file, resolve_join, resolve_reset};
-use crate::config::{InitFlags, JoinFlags, ResetFlags, cluster_from_config_maps};
+use crate::config::{Allowed, InitFlags, JoinFlags, ResetFlags, cluster_from_config_maps};
 use crate::problem::{Exit, Problem};
 
-const SECRET: &str = "0123456789abcdef";
+pub(super) const SECRET: &str = "0123456789abcdef";
 
 fn assert_well_formed(name: &str, problem: &Problem) {
     assert_eq!((problem.id.as_str(), problem.exit), ("config-invalid", Exit::Invalid), "{name}");
@@ -23,9 +23,11 @@ fn assert_well_formed(name: &str, problem: &Problem) {
 }
 
 /// The command a file is for is the beginning of its name; `init` where none is named.
-fn resolve_file(name: &str, text: &str) -> Result<(), Problem> {
+pub(super) fn resolve_file(name: &str, text: &str) -> Result<(), Problem> {
     if name.starts_with("join-") {
         join_file(text).map(drop)
+    } else if name.starts_with("upgrade-") {
+        crate::config::validate(text, FILE, Allowed::default()).map(drop)
     } else if name.starts_with("reset-") {
         let flags = ResetFlags { config: Some(FILE.into()), ..ResetFlags::default() };
         resolve_reset(&flags, &a_host().with_file(FILE, text, 0o600)).map(drop)
@@ -34,7 +36,7 @@ fn resolve_file(name: &str, text: &str) -> Result<(), Problem> {
     }
 }
 
-fn invalid_files() -> Vec<(String, String)> {
+pub(in crate::config) fn invalid_files() -> Vec<(String, String)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/config/invalid");
     #[expect(clippy::disallowed_methods, reason = "a test reads its table from the folder")]
     let entries = std::fs::read_dir(folder).expect("the folder is there");

@@ -10,17 +10,21 @@ mod defaults;
 mod init;
 mod join;
 mod node;
+mod nowhere;
 mod remove;
 mod reset;
 mod stored;
 mod tokens;
+mod upgrade;
 
 pub use init::resolve_init;
 pub use join::{ControlPlaneRequest, JoinRequest, resolve_join};
+pub(super) use nowhere::{NoEntropy, nowhere};
 pub use remove::resolve_remove;
 pub use reset::resolve_reset;
 pub use stored::cluster_from_config_maps;
 pub use tokens::resolve_token;
+pub(super) use upgrade::check_upgrade;
 
 use std::path::Path;
 
@@ -31,7 +35,7 @@ use crate::problem::Problem;
 use crate::world::Host;
 
 /// Id and text of the problem that sums up all findings.
-const INVALID: (&str, &str) = ("config-invalid", "the configuration cannot be used");
+pub(super) const INVALID: (&str, &str) = ("config-invalid", "the configuration cannot be used");
 
 /// Reads the file, where one was named; needed is a document of one of the wanted kinds.
 fn read_file(
@@ -42,24 +46,7 @@ fn read_file(
 ) -> Result<Documents, Problem> {
     let Some(path) = config else { return Ok(Documents::default()) };
     let file = path.display().to_string();
-    let Some(bytes) = host.read(path)? else {
-        findings.add(
-            Problem::new("config-file-missing", "the configuration file is not there")
-                .at(&file)
-                .why("there is no such file")
-                .fix(format!("check the path that --config names: ls -l {file}")),
-        );
-        return Ok(Documents::default());
-    };
-    let Ok(text) = String::from_utf8(bytes) else {
-        findings.add(
-            Problem::new("config-not-yaml", format!("{file} is not YAML"))
-                .at(&file)
-                .why("it is not UTF-8 text")
-                .fix(format!("look at it: file {file}")),
-        );
-        return Ok(Documents::default());
-    };
+    let Some(text) = read_text(path, host, findings)? else { return Ok(Documents::default()) };
     let documents = wire::load(&text, &file, wanted, true, findings);
     if findings.is_empty() && !wanted.iter().any(|kind| documents.kinds.iter().any(|seen| seen == kind)) {
         let needed = wanted.join(" or ");
@@ -75,6 +62,39 @@ fn read_file(
         );
     }
     Ok(documents)
+}
+
+/// The text of a configuration file, for those who work on files as such.
+///
+/// # Errors
+/// One problem `config-invalid` when it is not there or no text, or why it could not be read.
+pub fn read_config_file(path: &Path, host: &dyn Host) -> Result<String, Problem> {
+    let mut findings = Findings::default();
+    let text = read_text(path, host, &mut findings)?;
+    findings.finish(text, INVALID.0, INVALID.1)
+}
+
+fn read_text(path: &Path, host: &dyn Host, findings: &mut Findings) -> Result<Option<String>, Problem> {
+    let file = path.display().to_string();
+    let Some(bytes) = host.read(path)? else {
+        findings.add(
+            Problem::new("config-file-missing", "the configuration file is not there")
+                .at(&file)
+                .why("there is no such file")
+                .fix(format!("check the path that --config names: ls -l {file}")),
+        );
+        return Ok(None);
+    };
+    let text = String::from_utf8(bytes).ok();
+    if text.is_none() {
+        findings.add(
+            Problem::new("config-not-yaml", format!("{file} is not YAML"))
+                .at(&file)
+                .why("it is not UTF-8 text")
+                .fix(format!("look at it: file {file}")),
+        );
+    }
+    Ok(text)
 }
 
 /// What a file may say and what is not done: better told than left undone in silence.
@@ -117,7 +137,11 @@ fn not_served(what: &str, origin: &Origin, fix: &str, findings: &mut Findings) {
 
 /// The union of flag and file, lower case and sorted, as preflight compares them.
 fn ignored_checks(draft: &Draft, flags: &[String], findings: &mut Findings) -> Vec<String> {
-    let (said, origin) = draft.texts(Setting::IgnorePreflightErrors);
+    ignored_in(draft, Setting::IgnorePreflightErrors, flags, findings)
+}
+
+fn ignored_in(draft: &Draft, key: Setting, flags: &[String], findings: &mut Findings) -> Vec<String> {
+    let (said, origin) = draft.texts(key);
     let from_flags = flags.iter().flat_map(|flag| flag.split(','));
     let mut names: Vec<String> =
         said.into_iter().chain(from_flags).map(|name| name.trim().to_lowercase()).filter(|n| !n.is_empty()).collect();
@@ -133,4 +157,4 @@ fn ignored_checks(draft: &Draft, flags: &[String], findings: &mut Findings) -> V
 
 #[cfg(test)]
 #[path = "resolve_tests.rs"]
-mod tests;
+pub(super) mod tests;

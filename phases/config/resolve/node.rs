@@ -36,7 +36,7 @@ pub(super) fn node(
     let taints = taints(draft, findings);
     let kubelet_extra_args = args(draft, Setting::KubeletArgs, findings);
     let ignore_preflight_errors = ignored_checks(draft, ignored, findings);
-    let image_pull_policy = image_pull_policy(draft, findings);
+    let image_pull_policy = image_pull_policy(draft, Setting::ImagePullPolicy, findings);
     let ca_folders = ca_folders(host, release)?;
     let certificates = draft.text(Setting::CertificatesDir).map_or(Layout::CERTIFICATES, |(text, _)| text);
     Ok(name.map(|name| NodeConfig {
@@ -68,9 +68,10 @@ fn taints(draft: &Draft, findings: &mut Findings) -> Option<Vec<Value>> {
     Some(taints)
 }
 
-fn image_pull_policy(draft: &Draft, findings: &mut Findings) -> String {
+/// When images are pulled.
+pub(super) fn image_pull_policy(draft: &Draft, key: Setting, findings: &mut Findings) -> String {
     const POLICIES: [&str; 3] = ["IfNotPresent", "Always", "Never"];
-    let Some((policy, origin)) = draft.text(Setting::ImagePullPolicy) else { return POLICIES[0].to_owned() };
+    let Some((policy, origin)) = draft.text(key) else { return POLICIES[0].to_owned() };
     if !POLICIES.contains(&policy) {
         let why = format!("{policy:?} is none of {}", POLICIES.join(", "));
         let example = crate::nearest(policy, POLICIES).unwrap_or(POLICIES[0]);

@@ -15,6 +15,10 @@ use crate::yaml;
 mod golden;
 #[path = "invalid_tests.rs"]
 mod invalid;
+#[path = "property_tests.rs"]
+mod properties;
+
+pub(in crate::config) use invalid::invalid_files;
 
 /// Bytes that count up.
 pub(super) struct Counting(std::cell::Cell<u8>);

@@ -34,12 +34,23 @@ pub fn encode_cluster_status(node: &NodeName, endpoint: &ApiEndpoint) -> String 
     }))
 }
 
-/// A document with all that the draft says and the kind can hold.
-pub(super) fn encode(version: &Version, kind: &Kind, draft: &Draft) -> Value {
-    let mut document = json!({"apiVersion": version.api, "kind": kind.name});
+/// Documents as one text, separated as kubeadm separates them.
+pub fn documents_text(documents: &[Value]) -> String {
+    documents.iter().map(yaml::write).collect::<Vec<_>>().join("---\n")
+}
+
+/// A document with all that the draft says and the kind can hold, and the empty sections that kubeadm writes.
+pub(crate) fn encode(version: &Version, kind: &Kind, draft: &Draft) -> Value {
+    let mut document = encode_said(version, kind, draft);
     for section in kind.sections {
         put(&mut document, section, json!({}));
     }
+    document
+}
+
+/// A document with all that the draft says and the kind can hold, and nothing else.
+pub(super) fn encode_said(version: &Version, kind: &Kind, draft: &Draft) -> Value {
+    let mut document = json!({"apiVersion": version.api, "kind": kind.name});
     for row in kind.rows() {
         if let Some(said) = draft.get(row.2) {
             let value = match row.1 {
@@ -138,7 +149,7 @@ fn say(cluster: &ClusterConfig) -> Draft {
             say(Setting::EtcdExternal, json!(true));
             say(Setting::EtcdEndpoints, json!(external.endpoints));
             if cluster.release.minor() >= 35 {
-                say(Setting::EtcdHttpEndpoints, json!(external.endpoints));
+                say(Setting::EtcdHttpEndpoints, json!(external.http_endpoints));
             }
             for (key, file) in [
                 (Setting::EtcdCaFile, &external.ca_file),

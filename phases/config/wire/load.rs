@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::VERSIONS;
 use super::check::Checker;
 use super::source::Source;
+use super::table::{Kind, Version};
+use super::{EXPERIMENTAL, VERSIONS};
 use crate::config::draft::Draft;
 use crate::config::findings::Findings;
 use crate::nearest;
@@ -22,10 +23,37 @@ pub(crate) struct Documents {
     pub(crate) kube_proxy: Option<Map<String, Value>>,
     /// Kinds that were seen.
     pub(crate) kinds: Vec<String>,
+    /// Every document that could be read, in the file's order.
+    pub(crate) parts: Vec<Part>,
 }
 
-const KUBELET: (&str, &str) = ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration");
-const KUBE_PROXY: (&str, &str) = ("kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration");
+/// One document.
+#[derive(Debug, Clone)]
+pub(crate) enum Part {
+    /// One of the group kubeadm.k8s.io.
+    Own {
+        /// The version it is written in.
+        version: &'static Version,
+        /// What it is.
+        kind: &'static Kind,
+        /// What it says.
+        draft: Draft,
+        /// Where it begins, for messages.
+        place: String,
+    },
+    /// The configuration of the kubelet or of kube-proxy, as it stands there.
+    Component(Value),
+}
+
+impl Part {
+    /// Whether it is written in a version that kubeadm calls experimental.
+    pub(crate) fn is_experimental(&self) -> bool {
+        matches!(self, Self::Own { version, .. } if version.api == EXPERIMENTAL.api)
+    }
+}
+
+pub(super) const KUBELET: (&str, &str) = ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration");
+pub(super) const KUBE_PROXY: (&str, &str) = ("kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration");
 
 /// Versions that kubeadm once read, and the last kubeadm that can migrate them.
 const OLD: [(&str, &str); 4] = [
@@ -37,9 +65,20 @@ const OLD: [(&str, &str); 4] = [
 
 /// Reads all documents of a file; only those of the wanted kinds fill the draft, but mistakes are found in all.
 pub(crate) fn load(text: &str, file: &str, wanted: &[&str], strict: bool, findings: &mut Findings) -> Documents {
+    read(text, wanted, Source { file, text, before: 0, strict, experimental: false }, findings)
+}
+
+/// Reads all documents of a file with every kind that there is, for those who work on files as such. Versions that
+/// kubeadm calls experimental are read where that is asked for.
+pub(crate) fn load_all(text: &str, file: &str, experimental: bool, findings: &mut Findings) -> Documents {
+    read(text, &[], Source { file, text, before: 0, strict: true, experimental }, findings)
+}
+
+fn read(text: &str, wanted: &[&str], whole: Source<'_>, findings: &mut Findings) -> Documents {
     let mut documents = Documents::default();
+    let file = whole.file;
     for (before, text) in split(text) {
-        let source = Source { file, text, before, strict };
+        let source = Source { text, before, ..whole };
         // Empty lines in front make the reader's own line numbers those of the file.
         match yaml::documents(&("\n".repeat(before) + text)) {
             Ok(found) => {
@@ -99,8 +138,9 @@ impl Documents {
         match (api, kind) {
             KUBELET => self.kubelet = Some(map.clone()),
             KUBE_PROXY => self.kube_proxy = Some(map.clone()),
-            _ => self.take_own(api, kind, map, (source, wanted), findings),
+            _ => return self.take_own(api, kind, map, (source, wanted), findings),
         }
+        self.parts.push(Part::Component(document.clone()));
     }
 
     fn take_own(
@@ -111,7 +151,8 @@ impl Documents {
         (source, wanted): (Source<'_>, &[&str]),
         findings: &mut Findings,
     ) {
-        let Some(version) = VERSIONS.iter().find(|version| version.api == api) else {
+        let experimental = (source.experimental && api == EXPERIMENTAL.api).then_some(&EXPERIMENTAL);
+        let Some(version) = VERSIONS.iter().find(|version| version.api == api).or(experimental) else {
             findings.add(unknown_api(api, kind, source));
             return;
         };
@@ -131,14 +172,12 @@ impl Documents {
             );
             return;
         };
-        if kind.blocks.is_empty() {
-            return;
-        }
         let mut checker = Checker { version, kind, source, findings, draft: Draft::default() };
         checker.object("", map);
         if wanted.contains(&kind.name) {
-            self.draft.lay_over(checker.draft);
+            self.draft.lay_over(checker.draft.clone());
         }
+        self.parts.push(Part::Own { version, kind, draft: checker.draft, place: source.place() });
     }
 }
 
@@ -151,6 +190,15 @@ fn unknown_api(api: &str, kind: &str, source: Source<'_>) -> Problem {
             .fix(format!(
                 "migrate it with kubeadm {kubeadm}: kubeadm config migrate --old-config {file} --new-config new.yaml"
             ));
+    }
+    if api == EXPERIMENTAL.api {
+        return Problem::new("config-experimental-version", format!("{api} is not finished"))
+            .at(source.place())
+            .why(format!(
+                "it is a placeholder in kubeadm 1.37 that no command can use; {} is its content",
+                VERSIONS[2].api
+            ))
+            .fix(format!("write apiVersion: {} in {file}", VERSIONS[2].api));
     }
     for component in [KUBELET, KUBE_PROXY] {
         if kind == component.1 {

@@ -13,6 +13,8 @@ pub(crate) struct Source<'a> {
     pub(crate) before: usize,
     /// Whether unknown fields are mistakes; not so for what another release's kubeadm has stored in the cluster.
     pub(crate) strict: bool,
+    /// Whether versions that kubeadm calls experimental are read.
+    pub(crate) experimental: bool,
 }
 
 impl Source<'_> {

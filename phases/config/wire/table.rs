@@ -19,7 +19,7 @@ pub(crate) struct Version {
 pub(crate) struct Kind {
     /// Its name.
     pub(crate) name: &'static str,
-    /// Its rows in blocks; none at all for a kind that is known and left alone.
+    /// Its rows in blocks.
     pub(crate) blocks: &'static [&'static [Row]],
     /// Sections that kubeadm writes, be they empty.
     pub(crate) sections: &'static [&'static str],
@@ -83,6 +83,11 @@ impl Kind {
     /// The row of a whole path.
     pub(crate) fn row(&self, path: &str) -> Option<&'static Row> {
         self.rows().find(|row| row.0 == path)
+    }
+
+    /// The row that fills a setting.
+    pub(crate) fn row_of(&self, setting: Setting) -> Option<&'static Row> {
+        self.rows().find(|row| row.2 == setting)
     }
 
     /// Names of the fields directly below a path, without repetition.

@@ -3,6 +3,7 @@
 //! Reads the key pairs of `testdata/keys`; writes nothing. Jobs to run in it are in `jobs`.
 
 pub(crate) mod jobs;
+pub(crate) mod properties;
 pub(crate) mod renew;
 
 use std::cell::{Cell, RefCell};

@@ -1,0 +1,60 @@
+//! `kubestrap config …`: commands that deal with configuration files alone. None of them needs root, a cluster or the
+//! network, and none looks at this machine.
+
+mod migrate;
+mod print;
+mod schema;
+mod validate;
+
+use std::path::Path;
+
+use clap::{Arg, ArgMatches, Command};
+use kubestrap_phases::config::{Layout, documents_text, read_config_file};
+use kubestrap_phases::problem::Problem;
+use serde_json::{Value, json};
+
+use super::shared::Shared;
+use crate::host::Linux;
+use crate::report::{Output, Report};
+
+pub(super) fn command() -> Command {
+    Command::new("config")
+        .about("Configuration files: defaults, other versions, mistakes, a schema for editors")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(
+            Arg::new("kubeconfig")
+                .long("kubeconfig")
+                .value_name("FILE")
+                .global(true)
+                .hide(true)
+                .help("Accepted for kubeadm's sake; no cluster is asked"),
+        )
+        .subcommands([print::command(), migrate::command(), validate::command(), schema::command()])
+}
+
+pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
+    match matches.subcommand() {
+        Some(("print", matches)) => print::run(matches, shared, report),
+        Some(("migrate", matches)) => migrate::run(matches, shared, report),
+        Some(("validate", matches)) => validate::run(matches, shared, report),
+        Some(("schema", matches)) => schema::run(matches, report),
+        _ => Ok(()),
+    }
+}
+
+/// The text of a configuration file.
+fn text_of(path: &Path) -> Result<String, Problem> {
+    read_config_file(path, &Linux::new(Path::new(Layout::STATE)))
+}
+
+/// Gives documents as the answer: YAML documents, or a JSON list.
+fn answer_documents(documents: &[Value], shared: &Shared, report: &Report) {
+    let text = documents_text(documents);
+    if shared.output == Output::Yaml {
+        // A list would be another file than the one that was asked for.
+        crate::report::result(&text);
+    } else {
+        report.answer(&text, &json!(documents));
+    }
+}
