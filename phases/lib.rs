@@ -7,6 +7,7 @@
 
 pub mod addon;
 pub mod bootstrap_token;
+pub mod catalogue;
 pub mod certs;
 pub mod cluster_admins;
 pub mod config;
@@ -15,11 +16,13 @@ pub mod diagnosis;
 pub mod discovery;
 pub mod drain;
 pub mod etcd;
+pub mod images;
 pub mod join;
 pub mod kubeconfig;
 pub mod kubelet;
 pub mod mark_control_plane;
 pub mod objects;
+pub mod patches;
 pub mod plan;
 pub mod preflight;
 pub mod problem;

@@ -17,10 +17,9 @@ use crate::problem::Problem;
 use crate::world::{Change, Content, Identity, ObjectChange, ObjectRef, Probe, Verb, Wait, WaitError, World};
 use crate::yaml;
 
-/// Limit for a write to be taken, as in kubeadm's `kubernetesAPICall`.
-const WRITE_LIMIT: Duration = Duration::from_secs(60);
-/// Limit for the kubelet to register its Node. kubeadm waits 2 min in 1.20 and 1 min in 1.36.
-const NODE_LIMIT: Duration = Duration::from_secs(120);
+/// How many times as long the kubelet may take to register its Node as the API server for a call. kubeadm waits 2 min in 1.20
+/// and 1 min in 1.36.
+const NODE_FACTOR: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Creates an object, or replaces it where a field that we set has another value. Says whether anything was changed.
@@ -28,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// # Errors
 /// When the API server cannot be asked or refuses the object for a reason that does not pass within a minute.
 pub fn put(world: &World<'_>, identity: &Identity, object: &impl Serialize) -> Result<bool, Problem> {
-    let wanted = serde_json::to_value(object).expect("objects have text keys only");
+    let wanted = value(object);
     let reference = ObjectRef::of(&wanted);
     insist(world, &format!("the API server to take {reference}"), || {
         let found = world.cluster().get(identity, &reference)?;
@@ -97,7 +96,7 @@ pub fn registered_node(world: &World<'_>, identity: &Identity, name: &NodeName) 
     let reference = node_ref(name);
     let mut node = Value::Null;
     let what = format!("the kubelet to register {reference}");
-    let wait = Wait { what: &what, within: NODE_LIMIT, every: PAUSE };
+    let wait = Wait { what: &what, within: world.api_call_limit().saturating_mul(NODE_FACTOR), every: PAUSE };
     let mut probe = || match world.cluster().get(identity, &reference) {
         Ok(Some(found)) if found.pointer("/metadata/labels/kubernetes.io~1hostname").is_some() => {
             node = found;
@@ -128,6 +127,11 @@ pub fn node_ref(name: &NodeName) -> ObjectRef {
 /// A ConfigMap.
 pub fn config_map(namespace: &str, name: &str, data: BTreeMap<String, String>) -> ConfigMap {
     ConfigMap { metadata: metadata(namespace, name), data: Some(data), ..ConfigMap::default() }
+}
+
+/// An object as JSON.
+pub(crate) fn value(object: &impl Serialize) -> Value {
+    serde_json::to_value(object).expect("objects have text keys only")
 }
 
 /// Namespace and name.
@@ -166,7 +170,7 @@ pub(crate) fn insist<T>(
             Ok(_) => Ok(Probe::Yes),
         }
     };
-    match world.time().wait(&Wait { what, within: WRITE_LIMIT, every: PAUSE }, &mut probe) {
+    match world.time().wait(&Wait { what, within: world.api_call_limit(), every: PAUSE }, &mut probe) {
         Err(error @ WaitError::Interrupted) => Err(error.into_problem("interrupted", what)),
         // The last problem says more than that time is up.
         _ => outcome,

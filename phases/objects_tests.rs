@@ -1,12 +1,14 @@
 //! When an object is sent and when not; templates; which failures are tried again.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 use super::*;
+use crate::plan::Journal;
 use crate::support::Bench;
 use crate::world::Overlay;
 
@@ -131,4 +133,25 @@ fn what_may_pass_is_tried_again_and_nothing_else() {
             assert_eq!(problem.id, id, "the last problem is told");
         }
     }
+}
+
+#[test]
+fn the_limit_for_calls_is_the_worlds() {
+    let bench = Bench::default();
+    let journal = Journal::new(&bench.store);
+    let world = World::new(
+        &bench.overlay,
+        (&bench.overlay, &bench.overlay),
+        &bench.time,
+        (&bench.entropy, &bench.recorder),
+        &journal,
+    )
+    .with_api_call_limit(Duration::from_secs(5));
+    let tries = Cell::new(0);
+    let outcome: Result<(), Problem> = insist(&world, "an answer", || {
+        tries.set(tries.get() + 1);
+        Err(Problem::new("api-unreachable", "it failed"))
+    });
+    assert!(outcome.is_err());
+    assert_eq!(tries.get(), 7);
 }

@@ -13,6 +13,43 @@ pub const NEWEST_MINOR: u32 = 37;
 /// Release used when neither file nor flags name one.
 pub const DEFAULT: Release = Release::new(20, 2);
 
+/// A feature gate of kubeadm's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gate {
+    /// Its name.
+    pub name: &'static str,
+    /// First minor release that has it; 20 also stands for older ones.
+    pub since: u32,
+    /// Last minor release that has it.
+    pub until: u32,
+    /// Whether it was on by default in its last release.
+    pub is_on: bool,
+}
+
+impl Gate {
+    /// Whether a minor release has it.
+    pub fn is_in(&self, minor: u32) -> bool {
+        (self.since..=self.until).contains(&minor)
+    }
+}
+
+const fn gate(name: &'static str, since: u32, until: u32, is_on: bool) -> Gate {
+    Gate { name, since, until, is_on }
+}
+
+/// All of them, from kubeadm's change logs and, for 1.20 and 1.36, its help.
+pub const GATES: [Gate; 9] = [
+    gate("ControlPlaneKubeletLocalMode", 31, 35, true),
+    gate("EtcdLearnerMode", 27, 32, true),
+    gate("IPv6DualStack", 20, 23, true),
+    gate("NodeLocalCRISocket", 32, 36, true),
+    gate("PublicKeysECDSA", 20, 36, false),
+    gate("RootlessControlPlane", 22, NEWEST_MINOR, false),
+    gate("UnversionedKubeletConfigMap", 23, 25, true),
+    gate("UpgradeAddonsBeforeControlPlane", 28, 30, false),
+    gate("WaitForAllControlPlaneComponents", 30, 34, true),
+];
+
 /// An image of the control plane or an addon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Image {
@@ -35,8 +72,14 @@ pub enum Image {
 impl Image {
     /// All images that a control-plane node of this cluster needs, in the order kubeadm lists them.
     pub fn of_control_plane(cluster: &ClusterConfig) -> Vec<String> {
-        [Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Proxy, Self::Pause, Self::Etcd, Self::CoreDns]
+        let last = if cluster.release.lists_coredns_first() {
+            [Self::CoreDns, Self::Pause, Self::Etcd]
+        } else {
+            [Self::Pause, Self::Etcd, Self::CoreDns]
+        };
+        let mut images: Vec<String> = [Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Proxy]
             .into_iter()
+            .chain(last)
             .filter(|image| match image {
                 Self::Etcd => matches!(cluster.etcd, Etcd::Local(_)),
                 Self::CoreDns => !cluster.dns.disabled,
@@ -44,14 +87,20 @@ impl Image {
                 _ => true,
             })
             .map(|image| image.reference(cluster))
-            .collect()
+            .collect();
+        // hyperkube stands for four.
+        images.dedup();
+        images
     }
 
     /// The whole reference, with what the configuration overrides.
     pub fn reference(self, cluster: &ClusterConfig) -> String {
         let release = &cluster.release;
         let repository = cluster.image_repository.as_str();
-        let named = |name: &str| format!("{repository}/{name}:{}", release.image_tag());
+        let named = |name: &str| {
+            let name = if cluster.use_hyperkube { "hyperkube" } else { name };
+            format!("{repository}/{name}:{}", release.image_tag())
+        };
         match self {
             Self::ApiServer => named("kube-apiserver"),
             Self::ControllerManager => named("kube-controller-manager"),
@@ -86,6 +135,16 @@ impl Release {
     /// Default registry.
     pub fn image_repository(&self) -> &'static str {
         if self.minor() >= 25 { "registry.k8s.io" } else { "k8s.gcr.io" }
+    }
+
+    /// Whether kubeadm knows the image `hyperkube`. Last release `[?]`.
+    pub fn has_hyperkube(&self) -> bool {
+        self.minor() <= 21
+    }
+
+    /// Whether kubeadm lists CoreDNS before the sandbox image and etcd. First release `[?]`; not so in 1.26, so in 1.36.
+    pub fn lists_coredns_first(&self) -> bool {
+        self.minor() >= 29
     }
 
     /// etcd's image tag.

@@ -1,6 +1,10 @@
 //! The workflows: which phases, in which order. This is the table of contents of the program.
 
-use crate::config::{CreateToken, Init, JoinControlPlane, JoinWorker, RemoveNode, Reset};
+use crate::certs::managed::ALL as MANAGED;
+use crate::config::{
+    CreateToken, DeleteTokens, Init, JoinControlPlane, JoinWorker, NeededImages, RemoveNode, RenewCerts, Reset,
+    UserKubeconfig,
+};
 use crate::discovery::Discovery;
 use crate::mark_control_plane::MarkControlPlane;
 use crate::plan::{Step, Workflow};
@@ -8,7 +12,7 @@ use crate::preflight::Preflight;
 use crate::shared_certs::UploadCerts;
 use crate::show_join_command::ShowJoinCommand;
 use crate::wait_control_plane::WaitControlPlane;
-use crate::{bootstrap_token, drain, etcd, join, kubelet, reset};
+use crate::{bootstrap_token, drain, etcd, images, join, kubeconfig, kubelet, reset};
 
 /// The first control-plane node. Manifests are written before the kubelet starts, so that it finds them at once.
 pub static INIT: Workflow<Init> = Workflow {
@@ -66,9 +70,6 @@ pub static JOIN_CONTROL_PLANE: Workflow<JoinControlPlane> = Workflow {
     ],
 };
 
-/// Phases that have, or are, another path in kubeadm of other releases: command, old path, path.
-pub const RENAMED: &[(&str, &str, &str)] = &[("join", "control-plane-join/etcd", "etcd-join")];
-
 /// A node that shall be none any more. A Pod that may not be evicted, or a volume that cannot be
 /// unmounted, ends the run before anything below it is touched.
 pub static RESET: Workflow<Reset> = Workflow {
@@ -89,3 +90,37 @@ pub static REMOVE: Workflow<RemoveNode> =
 /// A further bootstrap token.
 pub static TOKEN_CREATE: Workflow<CreateToken> =
     Workflow { name: "token create", steps: &[Step::Phase(&bootstrap_token::create::Create)] };
+
+/// The images of a control-plane node, pulled beforehand.
+pub static IMAGES_PULL: Workflow<NeededImages> =
+    Workflow { name: "config images pull", steps: &[Step::Phase(&images::Pull)] };
+
+/// Successors of certificates, by the names under `certs renew`.
+pub static RENEW: Workflow<RenewCerts> = Workflow {
+    name: "certs renew",
+    steps: &[
+        Step::Phase(&MANAGED[0]),
+        Step::Phase(&MANAGED[1]),
+        Step::Phase(&MANAGED[2]),
+        Step::Phase(&MANAGED[3]),
+        Step::Phase(&MANAGED[4]),
+        Step::Phase(&MANAGED[5]),
+        Step::Phase(&MANAGED[6]),
+        Step::Phase(&MANAGED[7]),
+        Step::Phase(&MANAGED[8]),
+        Step::Phase(&MANAGED[9]),
+        Step::Phase(&MANAGED[10]),
+    ],
+};
+
+/// Keys and requests for a CA that is kept elsewhere.
+pub static GENERATE_CSR: Workflow<Init> =
+    Workflow { name: "certs generate-csr", steps: &[Step::CERTIFICATE_REQUESTS, Step::KUBECONFIG_REQUESTS] };
+
+/// Tokens that nobody shall join with any more.
+pub static TOKEN_DELETE: Workflow<DeleteTokens> =
+    Workflow { name: "token delete", steps: &[Step::Phase(&bootstrap_token::delete::Delete)] };
+
+/// A kubeconfig for one more user.
+pub static KUBECONFIG_USER: Workflow<UserKubeconfig> =
+    Workflow { name: "kubeconfig user", steps: &[Step::Phase(&kubeconfig::user::User)] };

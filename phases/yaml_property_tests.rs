@@ -29,16 +29,18 @@ static IMPLICIT: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Whether a 1.1 reader takes it for this very string, where it stands without quotes as a key or a value.
 fn is_safe_plain(text: &str) -> bool {
-    let first = text.chars().next();
-    !IMPLICIT.is_match(text)
-        && !first.is_some_and(|c| ",[]{}#&*!|>'\"%@` \t".contains(c))
-        && !(first.is_some_and(|c| "-?:".contains(c)) && text[1..].chars().next().is_none_or(char::is_whitespace))
-        && !text.starts_with("---")
-        && !text.starts_with("...")
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.ends_with([':', ' '])
-        && text.chars().all(|c| c == ' ' || c.is_ascii_graphic())
+    let starts_with_one_of = |set: &str| text.starts_with(|c| set.contains(c));
+    let misleads = [
+        IMPLICIT.is_match(text),
+        starts_with_one_of(",[]{}#&*!|>'\"%@` \t"),
+        starts_with_one_of("-?:") && text[1..].chars().next().is_none_or(char::is_whitespace),
+        text.starts_with("---"),
+        text.starts_with("..."),
+        text.contains(": "),
+        text.contains(" #"),
+        text.ends_with([':', ' ']),
+    ];
+    !misleads.contains(&true) && text.chars().all(|c| c == ' ' || c.is_ascii_graphic())
 }
 
 /// Texts that are nearly something: pieces of numbers, moments and words, put together.

@@ -2,14 +2,15 @@
 //!
 //! Touches nothing before the plan is made. The first change takes the lock on the state folder and begins the journal.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use kubestrap_phases::config::{Layout, OnControlPlane};
+use kubestrap_phases::config::{Layout, NodeConfig, OnControlPlane};
 use kubestrap_phases::plan::{Journal, Selection, Store, Workflow, run};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{
-    Change, Clock, Cluster, Entropy, Etcd, Event, Host, Overlay, Progress as _, Time, World,
+    API_CALL_LIMIT, Change, Clock, Cluster, Entropy, Etcd, Event, Host, KeyAlgorithm, Overlay, Progress as _, Time,
+    World,
 };
 
 use crate::cli::Shared;
@@ -30,6 +31,8 @@ pub(crate) struct Session<'a> {
     dry_time: DryTime<'a>,
     entropy: Real,
     journal_file: JournalFile,
+    is_dry: bool,
+    api_call_limit: Duration,
 }
 
 /// What to run.
@@ -47,7 +50,7 @@ pub(crate) struct Order<'a, J: 'static> {
 impl<'a> Session<'a> {
     /// Opens the ports; changes nothing.
     pub(crate) fn open(shared: &'a Shared, report: &'a Report) -> Result<Self, Problem> {
-        let state = Path::new(Layout::STATE);
+        let state = &state_folder(shared);
         let interrupt = Interrupt::by_signals().map_err(|error| {
             Problem::new("host-signals", "cannot listen to signals")
                 .why(error.to_string())
@@ -68,7 +71,20 @@ impl<'a> Session<'a> {
             dry_time: DryTime::new(report),
             entropy: Real::default(),
             journal_file: JournalFile::new(state),
+            is_dry: shared.dry_run,
+            api_call_limit: API_CALL_LIMIT,
         })
+    }
+
+    /// Does what the file says about the run itself: whether it is dry, and how long API servers are waited for.
+    pub(crate) fn obey(&mut self, node: &NodeConfig) {
+        self.is_dry |= node.is_dry_run;
+        self.api_call_limit = node.timeouts.api_call;
+    }
+
+    /// Whether nothing is to be changed.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.is_dry
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
@@ -97,21 +113,23 @@ impl<'a> Session<'a> {
         let plan = order.workflow.plan(order.job, order.selection)?;
         let subject = self.with_what_stopped(order.workflow.name, order.subject)?;
         self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
-        if self.shared.dry_run {
+        if self.is_dry {
             let overlay = Overlay::over(&self.host, &self.servers).with_etcd(&self.etcd);
             let store = Forgetful(&self.journal_file);
             let journal = Journal::new(&store);
             let world =
-                World::new(&overlay, (&overlay, &overlay), &self.dry_time, (&self.entropy, self.report), &journal);
+                World::new(&overlay, (&overlay, &overlay), &self.dry_time, (&self.entropy, self.report), &journal)
+                    .with_api_call_limit(self.api_call_limit);
             run(&plan, order.job, &world)?;
-            if self.shared.output == Output::Text {
+            if matches!(self.shared.output, Output::Text | Output::Short) {
                 show_changes(&overlay);
             }
             return Ok(started.elapsed());
         }
         let journal = Journal::new(&self.journal_file);
         let cluster = (&self.servers as &dyn Cluster, &self.etcd as &dyn Etcd);
-        let world = World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal);
+        let world = World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal)
+            .with_api_call_limit(self.api_call_limit);
         journal.begin(order.workflow.name, self.now().0);
         let outcome = run(&plan, order.job, &world);
         let ended = self.end(&journal, if outcome.is_ok() { "done" } else { "failed" });
@@ -143,6 +161,11 @@ impl<'a> Session<'a> {
         Ok(self.journal_file.forget()?)
     }
 
+    /// Starts making this many key pairs while other things go on.
+    pub(crate) fn make_keys(&mut self, algorithm: KeyAlgorithm, count: usize) {
+        self.entropy = Real::with_keys_ahead(algorithm, count);
+    }
+
     /// Starts making the key pairs that a control-plane node will need, while other things go on, unless this file of the
     /// certificate folder tells that they are there already.
     pub(crate) fn make_keys_ahead(
@@ -152,10 +175,16 @@ impl<'a> Session<'a> {
         pairs: usize,
     ) -> Result<(), Problem> {
         if self.host.stat(&job.node().layout.certificate(file))?.is_none() {
-            self.entropy = Real::with_keys_ahead(job.cluster().key_algorithm, pairs);
+            self.make_keys(job.cluster().key_algorithm, pairs);
         }
         Ok(())
     }
+}
+
+/// A node's own, or that of somebody who is not root and changes a cluster from afar.
+fn state_folder(shared: &Shared) -> PathBuf {
+    let own = if crate::host::is_root() { None } else { shared.own_state() };
+    own.unwrap_or_else(|| PathBuf::from(Layout::STATE))
 }
 
 /// A dry run reads the journal and writes none.

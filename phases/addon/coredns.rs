@@ -6,10 +6,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Service, ServiceAccount, Toleration};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::Value;
 
 use crate::cluster_admins::{self, administrator};
 use crate::config::{ClusterConfig, Init, Release};
 use crate::objects;
+use crate::patches::{Patches, Target};
 use crate::plan::{Artifact, Phase, Verdict};
 use crate::problem::Problem;
 use crate::releases::Image;
@@ -41,7 +43,7 @@ impl Phase<Init> for CoreDns {
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
-        install(&job.cluster, world, &administrator(job, world)?)
+        install(&job.cluster, &job.node.patches, world, &administrator(job, world)?)
     }
 }
 
@@ -49,7 +51,12 @@ impl Phase<Init> for CoreDns {
 ///
 /// # Errors
 /// When the API server cannot be asked or refuses.
-pub fn install(cluster: &ClusterConfig, world: &World<'_>, identity: &Identity) -> Result<(), Problem> {
+pub fn install(
+    cluster: &ClusterConfig,
+    patches: &Patches,
+    world: &World<'_>,
+    identity: &Identity,
+) -> Result<(), Problem> {
     let found: Option<ConfigMap> = objects::get(world, identity, "kube-system", "coredns")?;
     let corefile = found.and_then(|found| found.data).and_then(|mut data| data.remove(COREFILE));
     if corefile.as_deref().is_none_or(|corefile| is_default(corefile, cluster)) {
@@ -68,9 +75,21 @@ pub fn install(cluster: &ClusterConfig, world: &World<'_>, identity: &Identity) 
     {
         spec.replicas = Some(replicas);
     }
-    objects::put(world, identity, &deployment)?;
+    objects::put(world, identity, &patched(deployment, patches)?)?;
     objects::put(world, identity, &service(cluster))?;
     Ok(())
+}
+
+/// All objects as they are made where there are none yet, in the order in which kubeadm prints them.
+pub fn manifests(cluster: &ClusterConfig) -> Vec<Value> {
+    vec![
+        objects::value(&deployment(cluster)),
+        objects::value(&config_map(cluster)),
+        objects::value(&service(cluster)),
+        objects::value(&cluster_role(&cluster.release)),
+        objects::value(&objects::template::<ClusterRoleBinding>(TEMPLATE)),
+        objects::value(&objects::template::<ServiceAccount>(TEMPLATE)),
+    ]
 }
 
 /// The ConfigMap with the Corefile.
@@ -132,6 +151,11 @@ pub fn deployment(cluster: &ClusterConfig) -> Deployment {
         container.image = Some(Image::CoreDns.reference(cluster));
     }
     deployment
+}
+
+/// The Deployment with the user's patches.
+pub(crate) fn patched(deployment: Deployment, patches: &Patches) -> Result<Deployment, Problem> {
+    patches.apply_typed(Target::CoreDns, deployment)
 }
 
 fn take_back_what_came_later(pod: &mut PodSpec, release: &Release) {

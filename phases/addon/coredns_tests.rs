@@ -30,7 +30,7 @@ fn the_live_number_of_replicas_is_kept() {
         container.image = Some("k8s.gcr.io/coredns:1.6.7".to_owned());
     }
     let bench = Bench::over(Overlay::default().with_object(serde_json::to_value(&found).unwrap()));
-    bench.within(|world| install(&cluster, world, &admin())).unwrap();
+    bench.within(|world| install(&cluster, &Patches::default(), world, &admin())).unwrap();
     let now: Option<Deployment> =
         bench.within(|world| objects::get(world, &admin(), "kube-system", "coredns")).unwrap();
     let spec = now.unwrap().spec.unwrap();
@@ -49,7 +49,7 @@ fn a_corefile_is_replaced_only_where_nobody_has_changed_it() {
         ("changed", ".:53 {\n    whoami\n}\n", ".:53 {\n    whoami\n}\n", 1),
     ] {
         let bench = Bench::over(Overlay::default().with_object(live(found)));
-        bench.within(|world| install(&default_init(V1_36).cluster, world, &admin())).unwrap();
+        bench.within(|world| install(&default_init(V1_36).cluster, &Patches::default(), world, &admin())).unwrap();
         let now: Option<ConfigMap> =
             bench.within(|world| objects::get(world, &admin(), "kube-system", "coredns")).unwrap();
         assert_eq!(corefile(&now.unwrap()), expected, "{name}");

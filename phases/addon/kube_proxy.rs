@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cluster_admins::{self, administrator};
 use crate::config::{ApiEndpoint, ClusterConfig, Init};
 use crate::objects;
+use crate::patches::{Patches, Target};
 use crate::plan::{Artifact, Phase, Verdict};
 use crate::problem::Problem;
 use crate::releases::Image;
@@ -40,7 +41,7 @@ impl Phase<Init> for KubeProxy {
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
-        install(&job.cluster, &job.endpoint, world, &administrator(job, world)?)
+        install(&job.cluster, (&job.endpoint, &job.node.patches), world, &administrator(job, world)?)
     }
 }
 
@@ -51,17 +52,29 @@ impl Phase<Init> for KubeProxy {
 /// When the API server cannot be asked or refuses.
 pub fn install(
     cluster: &ClusterConfig,
-    endpoint: &ApiEndpoint,
+    (endpoint, patches): (&ApiEndpoint, &Patches),
     world: &World<'_>,
     identity: &Identity,
 ) -> Result<(), Problem> {
     objects::put(world, identity, &config_map(cluster, endpoint))?;
-    objects::put(world, identity, &daemon_set(cluster))?;
+    objects::put(world, identity, &patched(daemon_set(cluster), patches)?)?;
     objects::put(world, identity, &objects::template::<ServiceAccount>(TEMPLATE))?;
     objects::put(world, identity, &objects::template::<ClusterRoleBinding>(TEMPLATE))?;
     objects::put(world, identity, &objects::template::<Role>(TEMPLATE))?;
     objects::put(world, identity, &objects::template::<RoleBinding>(TEMPLATE))?;
     Ok(())
+}
+
+/// All objects as they are made where there are none yet, in the order in which kubeadm prints them.
+pub fn manifests(cluster: &ClusterConfig, endpoint: &ApiEndpoint) -> Vec<Value> {
+    vec![
+        objects::value(&objects::template::<ServiceAccount>(TEMPLATE)),
+        objects::value(&objects::template::<ClusterRoleBinding>(TEMPLATE)),
+        objects::value(&objects::template::<Role>(TEMPLATE)),
+        objects::value(&objects::template::<RoleBinding>(TEMPLATE)),
+        objects::value(&config_map(cluster, endpoint)),
+        objects::value(&daemon_set(cluster)),
+    ]
 }
 
 /// The ConfigMap with the configuration and the kubeconfig. Neither text ends with a newline, as kubeadm writes them:
@@ -96,4 +109,9 @@ pub fn daemon_set(cluster: &ClusterConfig) -> DaemonSet {
         pod.tolerations.get_or_insert_default().insert(0, addons_only);
     }
     set
+}
+
+/// The DaemonSet with the user's patches.
+pub(crate) fn patched(set: DaemonSet, patches: &Patches) -> Result<DaemonSet, Problem> {
+    patches.apply_typed(Target::KubeProxy, set)
 }

@@ -5,12 +5,15 @@
 
 mod cluster_info;
 pub mod create;
+pub mod delete;
+pub mod list;
 mod rbac;
 mod token;
 
 pub use cluster_info::put_cluster_info;
 pub use rbac::allow_bootstrap;
-pub use token::{put_token, token_secret, usable_token};
+pub(crate) use token::secret_ref;
+pub use token::{put_token, token_of, token_secret, usable_token};
 
 use crate::cluster_admins::{self, administrator};
 use crate::config::Init;

@@ -68,7 +68,7 @@ impl Certificate {
         if found.is_empty() { Err(PemError::NoBlock("CERTIFICATE")) } else { Ok(found) }
     }
 
-    fn from_der(der: Vec<u8>) -> Result<Self, PemError> {
+    pub(super) fn from_der(der: Vec<u8>) -> Result<Self, PemError> {
         let mut facts = Self::facts(&Self::x509(&der).map_err(PemError::NoCertificate)?);
         facts.der = der;
         Ok(facts)
@@ -95,6 +95,11 @@ impl Certificate {
 
     fn x509(der: &[u8]) -> Result<X509Certificate<'_>, String> {
         X509Certificate::from_der(der).map(|(_, certificate)| certificate).map_err(|error| error.to_string())
+    }
+
+    /// The certificate in all its parts.
+    pub(super) fn parsed(&self) -> X509Certificate<'_> {
+        Self::x509(&self.der).expect("it was parsed when it was read")
     }
 
     /// DER bytes.

@@ -168,21 +168,6 @@ fn an_expired_certificate_is_refused() {
 }
 
 #[test]
-fn with_an_external_ca_all_it_signs_has_to_be_there() {
-    let job = default_init(V1_20);
-    let bench = after_a_run(&job, &["ca.key", "front-proxy-ca.key", "etcd/ca.key"], &[]);
-    certs(&bench, &job).unwrap();
-    assert_eq!(bench.overlay.changes(), []);
-    let bench = after_a_run(&job, &["ca.key", "apiserver.crt", "apiserver.key"], &[]);
-    let problem = certs(&bench, &job).expect_err("no key to sign with");
-    assert_eq!(
-        (problem.id.as_str(), problem.place.as_deref()),
-        ("ca-key-missing", Some("/etc/kubernetes/pki/apiserver.crt"))
-    );
-    assert_eq!(bench.overlay.changes(), []);
-}
-
-#[test]
 fn a_certificate_for_another_address_is_kept_with_a_warning() {
     let mut job = default_init(V1_20);
     let bench = after_a_run(&job, &[], &[]);
@@ -248,7 +233,7 @@ fn a_leaf_may_be_signed_by_an_intermediate_that_comes_with_it() {
     let middle_pem = params.signed_by(&middle_key, &Issuer::from_params(&params, &root_key)).unwrap().pem();
     let leaf = CertificateParams::new(["leaf".to_owned()]).unwrap();
     let leaf_pem = leaf.signed_by(&leaf_key, &Issuer::from_params(&params, &middle_key)).unwrap().pem();
-    let root = found::CaPair { certificates: Certificate::parse_all(&root_pem).unwrap(), key: None };
+    let root = CaPair { certificates: Certificate::parse_all(&root_pem).unwrap(), key: None };
     let chain = Certificate::parse_all(&format!("{leaf_pem}{middle_pem}")).unwrap();
     assert!(root.has_signed(&chain));
     assert!(!root.has_signed(&chain[..1]));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::certificate::{Certificate, PemError, PrivateKey};
 use crate::config::{CaPin, Layout};
 use crate::problem::Problem;
-use crate::world::World;
+use crate::world::{Clock, Host, World};
 
 /// The three certificate authorities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,14 +91,14 @@ impl CaPair {
 /// When the certificate is missing or cannot be used.
 pub fn ca(world: &World<'_>, layout: &Layout, ca: Ca) -> Result<CaPair, Problem> {
     let files = PairFiles::of(layout, ca.file());
-    let Some(certificates) = certificates(world, &files)? else {
+    let Some(certificates) = certificates(world.host(), &files)? else {
         return Err(Problem::new("ca-missing", format!("the certificate of {} is not there", ca.title()))
             .at(files.certificate.display().to_string())
             .why("the phase that makes it has not run on this node")
             .fix(format!("kubestrap init phase certs {}", ca.file().replace('/', "-")))
             .fix("or copy it with its key from an existing control-plane node"));
     };
-    let key = key(world, &files)?;
+    let key = key(world.host(), &files)?;
     let pair = CaPair { certificates, key };
     check_pair(world, &files, &pair.certificates[0], pair.key.as_ref())?;
     if !pair.certificates[0].is_ca {
@@ -108,6 +108,15 @@ pub fn ca(world: &World<'_>, layout: &Layout, ca: Ca) -> Result<CaPair, Problem>
             .fix("put the certificate of a CA in its place, with its key"));
     }
     Ok(pair)
+}
+
+/// Whether a CA's certificate is here without its key.
+///
+/// # Errors
+/// When the certificate folder cannot be looked at.
+pub fn is_external(ca: Ca, layout: &Layout, host: &dyn Host) -> Result<bool, Problem> {
+    let files = PairFiles::of(layout, ca.file());
+    Ok(host.stat(&files.certificate)?.is_some() && host.stat(&files.key)?.is_none())
 }
 
 /// Pins of all certificates of a PEM text: SHA-256 over the DER of each public key.
@@ -157,14 +166,14 @@ impl PairFiles {
 }
 
 /// The certificates of a pair; `None` when the file is not there.
-pub(super) fn certificates(world: &World<'_>, files: &PairFiles) -> Result<Option<Vec<Certificate>>, Problem> {
-    let Some(text) = text(world, &files.certificate)? else { return Ok(None) };
+pub(super) fn certificates(host: &dyn Host, files: &PairFiles) -> Result<Option<Vec<Certificate>>, Problem> {
+    let Some(text) = text(host, &files.certificate)? else { return Ok(None) };
     Certificate::parse_all(&text).map(Some).map_err(|error| damaged(files, &files.certificate, "certificate", &error))
 }
 
 /// The key of a pair; `None` when the file is not there.
-pub(super) fn key(world: &World<'_>, files: &PairFiles) -> Result<Option<PrivateKey>, Problem> {
-    let Some(text) = text(world, &files.key)? else { return Ok(None) };
+pub(super) fn key(host: &dyn Host, files: &PairFiles) -> Result<Option<PrivateKey>, Problem> {
+    let Some(text) = text(host, &files.key)? else { return Ok(None) };
     PrivateKey::parse(&text).map(Some).map_err(|error| damaged(files, &files.key, "key", &error))
 }
 
@@ -185,16 +194,38 @@ pub(super) fn check_pair(
             format!("{} is another key", files.key.display()),
         ));
     }
-    if certificate.not_after <= world.time().now() {
+    let now = world.time().now();
+    if certificate.not_after <= now {
         let what = format!("the certificate {} has expired", path.display());
-        let why = format!(
-            "it was valid until {}; now it is {}",
-            certificate.not_after.rfc3339(),
-            world.time().now().rfc3339()
-        );
+        let why = format!("it was valid until {}; now it is {}", certificate.not_after.rfc3339(), now.rfc3339());
         return Err(files.problem("certificate-expired", what, path, why));
     }
+    if certificate.not_before > now {
+        return Err(not_yet_valid(&format!("the certificate {}", path.display()), certificate, now)
+            .at(path.display().to_string()));
+    }
     Ok(())
+}
+
+/// A certificate whose validity begins later: made for later, or one of two clocks is wrong.
+pub(crate) fn not_yet_valid(subject: &str, certificate: &Certificate, now: Clock) -> Problem {
+    let from = certificate.not_before.rfc3339();
+    Problem::new("certificate-not-yet-valid", format!("{subject} is not valid yet"))
+        .why(format!("it becomes valid at {from}; the clock of this node says {}", now.rfc3339()))
+        .fix("where the clock is wrong, set it: timedatectl set-ntp true")
+        .fix(format!("or wait until {from}, then run the same command again"))
+}
+
+/// Told of a certificate that is kept although little of its life is left; `renew` is the order that makes another.
+pub(crate) fn expires_soon(subject: &str, certificate: &Certificate, now: Clock, renew: &str) -> Option<Problem> {
+    const MONTH: i64 = 30 * 24 * 3600;
+    let (left, life) = (certificate.not_after.0 - now.0, certificate.not_after.0 - certificate.not_before.0);
+    // One that was made for a short life is none to warn of as long as most of it is ahead.
+    (left < MONTH.min(life / 4)).then(|| {
+        Problem::new("certificate-expires-soon", format!("{subject} expires soon"))
+            .why(format!("it is valid until {} and is kept until then", certificate.not_after.rfc3339()))
+            .fix(renew.to_owned())
+    })
 }
 
 /// A leaf that is there can be kept when its CA has signed it.
@@ -217,6 +248,6 @@ fn damaged(files: &PairFiles, path: &Path, kind: &str, error: &PemError) -> Prob
 }
 
 /// A file's text; what is no UTF-8 is no PEM either, and is told as such by the reader.
-fn text(world: &World<'_>, path: &Path) -> Result<Option<String>, Problem> {
-    Ok(world.host().read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+fn text(host: &dyn Host, path: &Path) -> Result<Option<String>, Problem> {
+    Ok(host.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use super::certificate::{Certificate, PrivateKey};
 use super::found::CaPair;
+use super::likeness;
 use crate::config::{ClusterConfig, Release};
 use crate::problem::{Explain, Problem};
 use crate::world::{Clock, World};
@@ -86,6 +87,14 @@ pub struct Leaf {
     pub names: Names,
 }
 
+impl Leaf {
+    /// What a client's certificate says.
+    pub fn client(common_name: String, organization: Option<&str>) -> Self {
+        let organization = organization.map(str::to_owned);
+        Self { common_name, organization, usage: Usage::Client, names: Names::default() }
+    }
+}
+
 /// A certificate could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
@@ -113,6 +122,20 @@ pub enum IssueError {
         /// Common name of the CA.
         ca: String,
     },
+    /// The subject of a certificate cannot be repeated faithfully in its successor.
+    #[error(
+        "cannot make a successor of the certificate of {common_name}: its subject has parts that cannot be repeated"
+    )]
+    Unrepeatable {
+        /// Common name of the certificate.
+        common_name: String,
+    },
+}
+
+impl IssueError {
+    pub(super) fn refused(common_name: &str, source: rcgen::Error) -> Self {
+        Self::Refused { common_name: common_name.to_owned(), source }
+    }
 }
 
 impl Explain for IssueError {
@@ -121,6 +144,7 @@ impl Explain for IssueError {
             Self::Refused { .. } => "certificate-refused",
             Self::NoKey { .. } => "ca-key-missing",
             Self::Unfaithful { .. } => "ca-name-unusable",
+            Self::Unrepeatable { .. } => "certificate-unrepeatable",
         }
     }
 
@@ -133,6 +157,7 @@ impl Explain for IssueError {
                 "put the key of the CA beside its certificate, or put what is missing in place: signed by that CA"
             }
             Self::Unfaithful { .. } => "use a CA whose subject names no attribute twice",
+            Self::Unrepeatable { .. } => "make its successor where it was made, and put it in place",
         };
         vec![fix.to_owned()]
     }
@@ -149,7 +174,7 @@ pub fn authority(name: &str, key: &PrivateKey, cluster: &ClusterConfig, world: &
     params.not_after = moment(now.plus(cluster.ca_validity));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages.push(KeyUsagePurpose::KeyCertSign);
-    let refused = |source| IssueError::Refused { common_name: name.to_owned(), source };
+    let refused = |source| IssueError::refused(name, source);
     if release.is_modern_ca() {
         params.subject_alt_names = Names::of([name.to_owned()]).sans().map_err(refused)?;
     }
@@ -168,25 +193,56 @@ pub fn leaf(
     cluster: &ClusterConfig,
     world: &World<'_>,
 ) -> Result<String, Problem> {
-    let common_name = || leaf.common_name.clone();
+    let mut params = params(&leaf.common_name, leaf.organization.as_deref(), world.time().now());
+    params.extended_key_usages = match leaf.usage {
+        Usage::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
+        Usage::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+        Usage::ServerAndClient => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+    };
+    params.subject_alt_names = leaf.names.sans().map_err(|source| IssueError::refused(&leaf.common_name, source))?;
+    sign(params, &leaf.common_name, (key, ca), cluster, world)
+}
+
+/// Makes a successor of a certificate: for the same subject, names and usages, with a new key.
+///
+/// # Errors
+/// When the CA's key is not here, or the subject cannot be repeated.
+pub(super) fn successor(
+    old: &Certificate,
+    (key, ca): (&PrivateKey, &CaPair),
+    cluster: &ClusterConfig,
+    world: &World<'_>,
+) -> Result<String, Problem> {
+    let common_name = &old.common_name;
+    let params = likeness::params(old, &likeness::OF_A_CERTIFICATE)?;
+    let pem = sign(params, common_name, (key, ca), cluster, world)?;
+    match Certificate::parse_all(&pem).as_deref() {
+        Ok([issued, ..]) if likeness::is_same_subject(issued, old) => Ok(pem),
+        _ => Err(IssueError::Unrepeatable { common_name: common_name.clone() }.into()),
+    }
+}
+
+/// What all certificates have in common that a CA signs: validity, serial number, identifier of the signer's key.
+fn sign(
+    mut params: CertificateParams,
+    common_name: &str,
+    (key, ca): (&PrivateKey, &CaPair),
+    cluster: &ClusterConfig,
+    world: &World<'_>,
+) -> Result<String, Problem> {
+    let common_name = || common_name.to_owned();
     let signer = &ca.certificates[0];
     let Some(ca_key) = &ca.key else {
         return Err(IssueError::NoKey { common_name: common_name(), ca: signer.common_name.clone() }.into());
     };
     let now = world.time().now();
     let not_before = if cluster.release.leaf_starts_with_its_ca() { signer.not_before } else { back(now) };
-    let mut params = params(&leaf.common_name, leaf.organization.as_deref(), not_before);
+    params.not_before = moment(not_before);
     params.not_after = moment(now.plus(cluster.certificate_validity));
     params.serial_number = Some(serial(world));
     params.use_authority_key_identifier_extension = true;
-    params.extended_key_usages = match leaf.usage {
-        Usage::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
-        Usage::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
-        Usage::ServerAndClient => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
-    };
-    params.custom_extensions = basic_constraints(&cluster.release);
-    let refused = |source| IssueError::Refused { common_name: common_name(), source };
-    params.subject_alt_names = leaf.names.sans().map_err(refused)?;
+    params.custom_extensions.extend(basic_constraints(&cluster.release));
+    let refused = |source| IssueError::refused(&common_name(), source);
     let issuer = Issuer::from_ca_cert_der(&signer.der().into(), &ca_key.pair).map_err(refused)?;
     let pem = params.signed_by(&key.pair, &issuer).map_err(refused)?.pem();
     let issued = Certificate::parse_all(&pem).ok().and_then(|mut found| found.pop());
@@ -197,15 +253,57 @@ pub fn leaf(
     }
 }
 
-/// Makes a request for a client certificate, to be signed elsewhere.
+/// Makes a certificate of somebody who is in any number of groups.
+///
+/// # Errors
+/// As `leaf`.
+pub fn leaf_in_groups(
+    leaf: &Leaf,
+    groups: &[String],
+    key: &PrivateKey,
+    ca: &CaPair,
+    (cluster, world): (&ClusterConfig, &World<'_>),
+) -> Result<String, Problem> {
+    if let [] | [_] = groups {
+        let leaf = Leaf { organization: groups.first().cloned(), ..leaf.clone() };
+        return self::leaf(&leaf, key, ca, cluster, world);
+    }
+    let without = self::leaf(&Leaf { organization: None, ..leaf.clone() }, key, ca, cluster, world)?;
+    let found = Certificate::parse_all(&without).ok().and_then(|mut found| found.pop());
+    let signed = found
+        .zip(ca.key.as_ref())
+        .and_then(|(found, ca_key)| super::groups::with_organizations(found.der(), groups, &ca_key.pair))
+        .and_then(|der| Certificate::from_der(der).ok())
+        .filter(|signed| signed.is_signed_by(&ca.certificates[0]) && signed.organizations.len() == groups.len());
+    signed.map(|signed| signed.pem()).ok_or_else(|| {
+        let refused = |source| IssueError::Refused { common_name: leaf.common_name.clone(), source };
+        refused(rcgen::Error::CouldNotParseCertificate).into()
+    })
+}
+
+/// Makes a request for a certificate to be signed elsewhere. Like kubeadm's it says subject and names; what the certificate
+/// may be used for is the signer's to add.
 ///
 /// # Errors
 /// When the key cannot sign.
-pub fn request(common_name: &str, organization: &str, key: &PrivateKey) -> Result<String, Problem> {
+pub fn request(leaf: &Leaf, key: &PrivateKey) -> Result<String, Problem> {
     let mut params = CertificateParams::default();
-    params.distinguished_name = name(common_name, Some(organization));
-    let refused = |source| IssueError::Refused { common_name: common_name.to_owned(), source };
-    Ok(params.serialize_request(&key.pair).and_then(|request| request.pem()).map_err(refused)?)
+    params.distinguished_name = name(&leaf.common_name, leaf.organization.as_deref());
+    params.subject_alt_names = leaf.names.sans().map_err(|source| IssueError::refused(&leaf.common_name, source))?;
+    write_request(&params, &leaf.common_name, key)
+}
+
+/// Makes a request for a successor of a certificate, to be signed elsewhere.
+///
+/// # Errors
+/// When the key cannot sign, or the subject cannot be repeated.
+pub(super) fn request_for_successor(old: &Certificate, key: &PrivateKey) -> Result<String, Problem> {
+    write_request(&likeness::params(old, &likeness::OF_A_REQUEST)?, &old.common_name, key)
+}
+
+fn write_request(params: &CertificateParams, common_name: &str, key: &PrivateKey) -> Result<String, Problem> {
+    let written = params.serialize_request(&key.pair).and_then(|request| request.pem());
+    Ok(written.map_err(|source| IssueError::refused(common_name, source))?)
 }
 
 /// `CA:FALSE`, critical; written by hand, since rcgen would add a subject key identifier, which kubeadm's leaves lack.

@@ -4,18 +4,26 @@
 //! (0644), and `sa.key`, `sa.pub` (0600). A key without certificate is used: it is what a power cut leaves behind.
 
 pub mod certificate;
+pub mod expiration;
+pub(crate) mod external;
 pub mod found;
+mod groups;
 pub mod issue;
+mod likeness;
+pub mod managed;
+pub mod renewal;
+pub mod request;
+pub mod settings;
 pub mod table;
 
 use certificate::PrivateKey;
-use found::{Ca, PairFiles};
+use found::{Ca, CaPair, PairFiles};
 use table::CertSpec;
 
 use crate::config::{Etcd, OnControlPlane};
 use crate::plan::{Artifact, Phase, Step, Verdict};
 use crate::problem::Problem;
-use crate::world::{Content, Event, World};
+use crate::world::{Content, Event, KeyAlgorithm, World};
 
 const KEY_MODE: u32 = 0o600;
 const CERTIFICATE_MODE: u32 = 0o644;
@@ -51,7 +59,9 @@ impl<J: OnControlPlane> Phase<J> for CertSpec {
     }
 
     fn needs(&self, job: &J) -> Vec<Artifact> {
-        let Some(_) = &self.subject else { return Vec::new() };
+        if self.is_authority() {
+            return Vec::new();
+        }
         let signer = PairFiles::of(&job.node().layout, self.ca.file());
         vec![Artifact::file(format!("the certificate of {}", self.ca.title()), signer.certificate)]
     }
@@ -79,36 +89,54 @@ impl<J: OnControlPlane> Phase<J> for CertSpec {
 impl CertSpec {
     fn put(&self, job: &dyn OnControlPlane, world: &World<'_>) -> Result<(), Problem> {
         let files = PairFiles::of(&job.node().layout, self.file);
-        let found = found::certificates(world, &files)?;
-        let Some(subject) = &self.subject else {
-            return match found {
-                Some(_) => self.keep_authority(job, world),
-                None => {
-                    make(world, &files, job, |key| issue::authority(self.ca.common_name(), key, job.cluster(), world))
-                }
-            };
-        };
-        let leaf = subject.leaf(job);
-        let signer = found::ca(world, &job.node().layout, self.ca)?;
-        let Some(chain) = found else {
-            warn_of_unusable(world, &leaf.names.unusable, self.about);
-            make(world, &files, job, |key| issue::leaf(&leaf, key, &signer, job.cluster(), world))?;
-            if leaf.names != issue::Names::default() {
-                world.note(&format!("for {}", leaf.names.texts().join(", ")));
+        let Some(leaf) = self.leaf(job) else {
+            if found::certificates(world.host(), &files)?.is_some() {
+                return self.keep_authority(job, world);
             }
-            return Ok(());
+            return make(world, &files, job, |key| issue::authority(self.ca.common_name(), key, job.cluster(), world));
         };
-        let Some(key) = found::key(world, &files)? else { return Err(key_missing(&files)) };
-        found::check_pair(world, &files, &chain[0], Some(&key))?;
-        found::check_signer(&files, &chain, &signer, self.ca)?;
-        warn_of_missing(world, &files, &leaf.names.texts(), &chain[0].names);
+        let signer = found::ca(world, &job.node().layout, self.ca)?;
+        if signer.is_external() {
+            external::check(job, world)?;
+        }
+        if let Some(warnings) = self.fit(job, world, &signer)? {
+            warnings.iter().for_each(|warning| world.tell(Event::Warning(warning)));
+            return Ok(());
+        }
+        warn_of_unusable(world, &leaf.names.unusable, self.about);
+        make(world, &files, job, |key| issue::leaf(&leaf, key, &signer, job.cluster(), world))?;
+        if leaf.names != issue::Names::default() {
+            world.note(&format!("for {}", leaf.names.texts().join(", ")));
+        }
         Ok(())
+    }
+
+    /// Whether what is there can be kept, and what is to be said of it; `None` when it is not there.
+    fn fit(
+        &self,
+        job: &dyn OnControlPlane,
+        world: &World<'_>,
+        signer: &CaPair,
+    ) -> Result<Option<Vec<Problem>>, Problem> {
+        let files = PairFiles::of(&job.node().layout, self.file);
+        let (Some(leaf), Some(chain)) = (self.leaf(job), found::certificates(world.host(), &files)?) else {
+            return Ok(None);
+        };
+        let Some(key) = found::key(world.host(), &files)? else { return Err(key_missing(&files)) };
+        found::check_pair(world, &files, &chain[0], Some(&key))?;
+        found::check_signer(&files, &chain, signer, self.ca)?;
+        let subject = format!("the certificate {}", files.certificate.display());
+        let renew = format!("kubestrap certs renew {}", self.name);
+        let soon = found::expires_soon(&subject, &chain[0], world.time().now(), &renew);
+        let soon = soon.map(|problem| problem.at(files.certificate.display().to_string()));
+        Ok(Some(missing_names(&files, &leaf.names.texts(), &chain[0].names).into_iter().chain(soon).collect()))
     }
 
     /// A CA that is there is never replaced; without its key it is an external one.
     fn keep_authority(&self, job: &dyn OnControlPlane, world: &World<'_>) -> Result<(), Problem> {
         let pair = found::ca(world, &job.node().layout, self.ca)?;
         if pair.is_external() {
+            external::check(job, world)?;
             world.note("its key is kept elsewhere: all it signs has to be there already");
         }
         Ok(())
@@ -123,9 +151,9 @@ fn make(
     job: &dyn OnControlPlane,
     issue: impl FnOnce(&PrivateKey) -> Result<String, Problem>,
 ) -> Result<(), Problem> {
-    let (key, is_new) = match found::key(world, files)? {
+    let (key, is_new) = match found::key(world.host(), files)? {
         Some(key) => (key, false),
-        None => (new_key(job, world)?, true),
+        None => (new_key(job.cluster().key_algorithm, world)?, true),
     };
     let certificate = issue(&key).map_err(|problem| problem.at(files.certificate.display().to_string()))?;
     if is_new {
@@ -135,12 +163,12 @@ fn make(
     Ok(())
 }
 
-/// A new key of the cluster's algorithm.
+/// A new key.
 ///
 /// # Errors
 /// When the source of keys hands out something that is no key.
-pub(crate) fn new_key(job: &dyn OnControlPlane, world: &World<'_>) -> Result<PrivateKey, Problem> {
-    let pem = world.entropy().key_pem(job.cluster().key_algorithm);
+pub(crate) fn new_key(algorithm: KeyAlgorithm, world: &World<'_>) -> Result<PrivateKey, Problem> {
+    let pem = world.entropy().key_pem(algorithm);
     PrivateKey::parse(pem.reveal()).map_err(|error| {
         Problem::new("key-unusable", "cannot use a key that was just made")
             .why(error.to_string())
@@ -168,16 +196,15 @@ fn warn_of_unusable(world: &World<'_>, unusable: &[String], about: &str) {
     }
 }
 
-fn warn_of_missing(world: &World<'_>, files: &PairFiles, wanted: &[String], found: &[String]) {
+fn missing_names(files: &PairFiles, wanted: &[String], found: &[String]) -> Option<Problem> {
     let missing: Vec<&str> = wanted.iter().filter(|name| !found.contains(name)).map(String::as_str).collect();
-    if !missing.is_empty() {
-        let (certificate, key) = (files.certificate.display(), files.key.display());
-        let problem = Problem::new("san-missing", format!("{certificate} is not valid for {}", missing.join(", ")))
+    let (certificate, key) = (files.certificate.display(), files.key.display());
+    (!missing.is_empty()).then(|| {
+        Problem::new("san-missing", format!("{certificate} is not valid for {}", missing.join(", ")))
             .at(certificate.to_string())
             .why("it was there before, perhaps for another address or name of this node, and is kept")
-            .fix(format!("have it made anew: rm {certificate} {key}, then run the same command again"));
-        world.tell(Event::Warning(&problem));
-    }
+            .fix(format!("have it made anew: rm {certificate} {key}, then run the same command again"))
+    })
 }
 
 /// Phase `certs/sa`: the key pair with which service account tokens are signed and checked.
@@ -204,11 +231,11 @@ impl<J: OnControlPlane> Phase<J> for ServiceAccountKeys {
     fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
         let layout = &job.node().layout;
         let files = PairFiles { certificate: layout.certificate("sa.pub"), key: layout.certificate("sa.key") };
-        let key = match found::key(world, &files)? {
+        let key = match found::key(world.host(), &files)? {
             Some(key) => key,
             None if world.host().stat(&files.certificate)?.is_some() => return Err(key_missing(&files)),
             None => {
-                let key = new_key(job, world)?;
+                let key = new_key(job.cluster().key_algorithm, world)?;
                 world.put_file(&files.key, Content::new(key.pem().reveal().as_str()), KEY_MODE)?;
                 key
             }
@@ -233,3 +260,7 @@ impl<J: OnControlPlane> Phase<J> for ServiceAccountKeys {
 #[cfg(test)]
 #[path = "certs_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "placed_tests.rs"]
+mod placed;

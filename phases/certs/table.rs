@@ -17,11 +17,11 @@ pub struct CertSpec {
     /// The CA that signs it, or that it is.
     pub ca: Ca,
     /// What it says; `None` for a CA's own certificate.
-    pub(super) subject: Option<Subject>,
+    subject: Option<Subject>,
 }
 
 /// What a leaf certificate says, where that depends on the job.
-pub(super) struct Subject {
+struct Subject {
     common_name: fn(&dyn OnControlPlane) -> String,
     organization: fn(&Release) -> Option<&'static str>,
     usage: Usage,
@@ -29,8 +29,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// The whole request for a job.
-    pub(super) fn leaf(&self, job: &dyn OnControlPlane) -> Leaf {
+    fn leaf(&self, job: &dyn OnControlPlane) -> Leaf {
         Leaf {
             common_name: (self.common_name)(job),
             organization: (self.organization)(&job.cluster().release).map(str::to_owned),
@@ -41,10 +40,31 @@ impl Subject {
 }
 
 impl CertSpec {
+    /// Whether it is a CA's own.
+    pub(super) fn is_authority(&self) -> bool {
+        self.subject.is_none()
+    }
+
+    /// The whole request for a job; `None` for a CA's own certificate.
+    pub(super) fn leaf(&self, job: &dyn OnControlPlane) -> Option<Leaf> {
+        self.subject.as_ref().map(|subject| subject.leaf(job))
+    }
+
     const fn authority(name: &'static str, ca: Ca, file: &'static str, about: &'static str) -> Self {
         Self { name, about, file, ca, subject: None }
     }
 }
+
+/// The leaf certificates, in the order in which they are made.
+pub static LEAVES: [&CertSpec; 7] = [
+    &APISERVER,
+    &APISERVER_KUBELET_CLIENT,
+    &FRONT_PROXY_CLIENT,
+    &ETCD_SERVER,
+    &ETCD_PEER,
+    &ETCD_HEALTHCHECK_CLIENT,
+    &APISERVER_ETCD_CLIENT,
+];
 
 /// The CA of the cluster.
 pub static CA: CertSpec =

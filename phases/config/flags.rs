@@ -33,6 +33,8 @@ pub struct InitFlags {
     pub kubernetes_version: Option<String>,
     /// `--node-name`.
     pub node_name: Option<String>,
+    /// `--patches`.
+    pub patches: Option<String>,
     /// `--pod-network-cidr`.
     pub pod_network_cidr: Option<String>,
     /// `--service-cidr`.
@@ -51,6 +53,21 @@ pub struct InitFlags {
     pub skip_token_print: bool,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
+    /// `--kubeconfig-dir`, of the phases that make kubeconfigs.
+    pub kubeconfig_dir: Option<PathBuf>,
+    /// `--apiserver-extra-args`, `--controller-manager-extra-args` and `--scheduler-extra-args`, each as `name=value`.
+    pub extra_args: ExtraArgs,
+}
+
+/// Flags of the components, on the phases that write their manifests; each in place of what the file says.
+#[derive(Debug, Clone, Default)]
+pub struct ExtraArgs {
+    /// Of kube-apiserver.
+    pub api_server: Vec<String>,
+    /// Of kube-controller-manager.
+    pub controller_manager: Vec<String>,
+    /// Of kube-scheduler.
+    pub scheduler: Vec<String>,
 }
 
 /// Flags of `join`.
@@ -62,6 +79,8 @@ pub struct JoinFlags {
     pub endpoint: Option<String>,
     /// `--token`: for discovery and TLS bootstrap, where these have none of their own.
     pub token: Option<String>,
+    /// `--discovery-file`: a path or an https URL.
+    pub discovery_file: Option<String>,
     /// `--discovery-token`.
     pub discovery_token: Option<String>,
     /// `--tls-bootstrap-token`.
@@ -80,6 +99,8 @@ pub struct JoinFlags {
     pub apiserver_bind_port: Option<u16>,
     /// `--cri-socket`.
     pub cri_socket: Option<String>,
+    /// `--patches`.
+    pub patches: Option<String>,
     /// `--node-name`.
     pub node_name: Option<String>,
     /// `--ignore-preflight-errors`.
@@ -101,6 +122,8 @@ pub struct ResetFlags {
     pub ignore_preflight_errors: Vec<String>,
     /// `--force`: do not ask before anything is removed.
     pub force: bool,
+    /// `--cleanup-tmp-dir`.
+    pub cleanup_tmp_dir: bool,
     /// `--skip-drain`.
     pub skip_drain: bool,
     /// `--drain-timeout`, as Go writes durations.
@@ -118,17 +141,77 @@ pub struct RemoveFlags {
     pub drain_timeout: Option<String>,
 }
 
+/// Flags of `certs check-expiration` and `certs renew`.
+#[derive(Debug, Clone, Default)]
+pub struct CertsFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--cert-dir`.
+    pub cert_dir: Option<PathBuf>,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+}
+
 /// Flags of `token create`.
 #[derive(Debug, Clone, Default)]
 pub struct TokenFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
     /// The argument: the token to make.
     pub token: Option<String>,
     /// `--ttl`.
     pub ttl: Option<String>,
     /// `--description`.
     pub description: Option<String>,
+    /// `--usages`.
+    pub usages: Vec<String>,
+    /// `--groups`.
+    pub groups: Vec<String>,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
     /// `--print-join-command`.
     pub print_join_command: bool,
+    /// `--certificate-key`.
+    pub certificate_key: Option<String>,
+}
+
+/// Flags of `token delete`.
+#[derive(Debug, Clone, Default)]
+pub struct TokenDeleteFlags {
+    /// The arguments: IDs or whole tokens.
+    pub tokens: Vec<String>,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Flags of `kubeconfig user`.
+#[derive(Debug, Clone, Default)]
+pub struct UserKubeconfigFlags {
+    /// `--client-name`.
+    pub client_name: String,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--org`.
+    pub organizations: Vec<String>,
+    /// `--token`.
+    pub token: Option<String>,
+    /// `--validity-period`.
+    pub validity_period: Option<String>,
+}
+
+/// Flags of `config images list` and `config images pull`.
+#[derive(Debug, Clone, Default)]
+pub struct ImagesFlags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--cri-socket`, of `pull` alone.
+    pub cri_socket: Option<String>,
+    /// `--feature-gates`.
+    pub feature_gates: Option<String>,
+    /// `--image-repository`.
+    pub image_repository: Option<String>,
+    /// `--kubernetes-version`.
+    pub kubernetes_version: Option<String>,
+    /// Whether the runtime is to pull them.
+    pub pull: bool,
 }

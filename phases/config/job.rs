@@ -3,11 +3,12 @@
 //! A job is complete and never changes. What a phase may know stands in its bound: `OnNode`, `InCluster`,
 //! `OnControlPlane`, or one job type.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ApiEndpoint, BootstrapToken, ClusterConfig, NodeConfig};
-use crate::world::{Identity, Secret};
+use super::{ApiEndpoint, BootstrapToken, ClusterConfig, Layout, NodeConfig, TokenId};
+use crate::world::{HiddenToken, Identity, Secret, UnmountFlag};
 
 /// What `init` has to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,8 +64,8 @@ pub struct Discovered {
     pub server: String,
     /// CA certificates in PEM.
     pub ca_pem: String,
-    /// Token for the TLS bootstrap.
-    pub bootstrap: BootstrapToken,
+    /// Who may ask for a certificate.
+    pub bootstrap: Bootstrap,
     /// Where the CA certificate goes.
     pub ca_cert_path: PathBuf,
     /// How long to wait for the TLS bootstrap.
@@ -72,9 +73,51 @@ pub struct Discovered {
 }
 
 impl Discovered {
-    /// Who joins: the holder of the bootstrap token.
+    /// Who joins: the holder of the bootstrap token, or of the credentials in the discovery file.
     pub fn identity(&self) -> Identity {
-        Identity::token(self.server.clone(), self.ca_pem.clone(), self.bootstrap.reveal())
+        self.bootstrap.at(&self.server, &self.ca_pem)
+    }
+}
+
+/// With what a machine that joins proves that it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// A bootstrap token.
+    Token(BootstrapToken),
+    /// The token of a discovery file.
+    Bearer(Secret<String>),
+    /// The client certificate of a discovery file.
+    Certificate {
+        /// The certificate in PEM.
+        certificate: String,
+        /// Its key in PEM.
+        key: Secret<String>,
+    },
+}
+
+impl Bootstrap {
+    /// The holder, at this server.
+    pub fn at(&self, server: &str, ca_pem: &str) -> Identity {
+        match self {
+            Self::Token(token) => Identity::token(server, ca_pem, token.reveal()),
+            Self::Bearer(token) => Identity::token(server, ca_pem, token.reveal().as_str()),
+            Self::Certificate { certificate, key } => Identity::Certificate {
+                server: server.to_owned(),
+                ca_pem: ca_pem.to_owned(),
+                certificate: certificate.clone(),
+                key: HiddenToken(key.clone()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Bootstrap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(token) => write!(f, "the token {}", token.id()),
+            Self::Bearer(_) => f.write_str("the token of the discovery file"),
+            Self::Certificate { .. } => f.write_str("the certificate of the discovery file"),
+        }
     }
 }
 
@@ -104,6 +147,12 @@ pub struct Reset {
     pub drain_timeout: Duration,
     /// Whether Pods are left where they are.
     pub skip_drain: bool,
+    /// Whether kubeadm's backups in `/etc/kubernetes/tmp` go too.
+    pub cleanup_tmp_dir: bool,
+    /// How volumes are unmounted.
+    pub unmount_flags: Vec<UnmountFlag>,
+    /// Whether nobody is asked beforehand.
+    pub force: bool,
 }
 
 /// What `remove NODE` has to do, from any machine with an administrator's kubeconfig, for a node that may be gone.
@@ -120,12 +169,64 @@ pub struct RemoveNode {
 /// What `token create` has to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateToken {
-    /// The token to make.
-    pub token: TokenSpec,
+    /// The tokens to make, at least one.
+    pub tokens: Vec<TokenSpec>,
     /// Credentials, and where the cluster is.
     pub kubeconfig: PathBuf,
     /// Whether the whole join command is shown rather than the token alone.
     pub print_join_command: bool,
+    /// Key that opens uploaded certificates: the join command is then one for a control-plane node.
+    pub certificate_key: Option<Secret<String>>,
+}
+
+/// What `token delete` has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeleteTokens {
+    /// Which tokens, each once.
+    pub ids: Vec<TokenId>,
+    /// Credentials.
+    pub kubeconfig: PathBuf,
+}
+
+/// What `kubeconfig user` has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserKubeconfig {
+    /// The cluster, with the validity that the certificate shall have.
+    pub cluster: ClusterConfig,
+    /// Where the CA lies.
+    pub layout: Layout,
+    /// `https://host:port` that the kubeconfig names.
+    pub server: String,
+    /// Who it is for.
+    pub client_name: String,
+    /// The user's groups.
+    pub organizations: Vec<String>,
+    /// A bearer token in place of a certificate.
+    pub token: Option<Secret<String>>,
+}
+
+/// What `config images` is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NeededImages {
+    /// Release of the control plane.
+    pub release: super::Release,
+    /// References, in kubeadm's order.
+    pub references: Vec<String>,
+    /// CRI socket of the runtime that is to have them.
+    pub cri_socket: String,
+    /// Whether one is pulled after the other.
+    pub is_serial: bool,
+}
+
+/// What `certs renew` has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenewCerts {
+    /// The cluster: its release, its etcd, and which keys and validity it wants.
+    pub cluster: ClusterConfig,
+    /// Where certificates and kubeconfigs lie.
+    pub layout: Layout,
+    /// Folder for requests to be signed elsewhere; `None` to sign here.
+    pub requests: Option<PathBuf>,
 }
 
 /// Any job on a node.
@@ -144,6 +245,10 @@ pub trait InCluster: OnNode {
 pub trait OnControlPlane: InCluster {
     /// Where this node's API server listens.
     fn endpoint(&self) -> &ApiEndpoint;
+    /// Whether it makes the first control-plane node, whose kubelet cannot get its certificate by TLS bootstrap.
+    fn is_first(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! on_node {
@@ -178,6 +283,10 @@ impl InCluster for JoinControlPlane {
 impl OnControlPlane for Init {
     fn endpoint(&self) -> &ApiEndpoint {
         &self.endpoint
+    }
+
+    fn is_first(&self) -> bool {
+        true
     }
 }
 

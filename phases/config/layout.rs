@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-/// The paths of a node. The certificate folder can be moved; the others are kubeadm's and fixed.
+/// The paths of a node. The folders of certificates and kubeconfigs can be moved; the others are kubeadm's and fixed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     certificates: PathBuf,
+    kubeconfigs: PathBuf,
 }
 
 impl Layout {
+    /// Home of everything that Kubernetes reads on a control-plane node, and of the kubeconfigs.
+    pub const ETC: &'static str = "/etc/kubernetes";
     /// kubeadm's certificate folder.
     pub const CERTIFICATES: &'static str = "/etc/kubernetes/pki";
     /// Where the kubelet and kube-controller-manager look for volume drivers.
@@ -18,7 +21,13 @@ impl Layout {
 
     /// The layout with this certificate folder.
     pub fn new(certificates: impl Into<PathBuf>) -> Self {
-        Self { certificates: certificates.into() }
+        Self { certificates: certificates.into(), kubeconfigs: PathBuf::from(Self::ETC) }
+    }
+
+    /// The same with the kubeconfigs in another folder, as for `--kubeconfig-dir`.
+    #[must_use]
+    pub fn with_kubeconfigs(self, folder: impl Into<PathBuf>) -> Self {
+        Self { kubeconfigs: folder.into(), ..self }
     }
 
     /// Certificate folder.
@@ -31,14 +40,19 @@ impl Layout {
         self.certificates.join(name)
     }
 
-    /// `/etc/kubernetes`, home of the kubeconfigs.
+    /// `/etc/kubernetes`.
     pub fn etc(&self) -> &'static Path {
-        Path::new("/etc/kubernetes")
+        Path::new(Self::ETC)
     }
 
     /// A kubeconfig by file name, such as `admin.conf`.
     pub fn kubeconfig(&self, file: &str) -> PathBuf {
-        self.etc().join(file)
+        self.kubeconfigs.join(file)
+    }
+
+    /// Folder of the kubeconfigs.
+    pub fn kubeconfigs(&self) -> &Path {
+        &self.kubeconfigs
     }
 
     /// Folder of the static Pods' manifests.
@@ -59,6 +73,11 @@ impl Layout {
     /// KubeletConfiguration.
     pub fn kubelet_config(&self) -> PathBuf {
         self.kubelet().join("config.yaml")
+    }
+
+    /// Where kubeadm keeps backups and writes its dry runs.
+    pub fn tmp(&self) -> PathBuf {
+        self.etc().join("tmp")
     }
 
     /// Flags that the unit reads.

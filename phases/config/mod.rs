@@ -6,7 +6,7 @@
 mod component;
 pub mod draft;
 mod duration;
-mod findings;
+pub(crate) mod findings;
 mod flags;
 mod job;
 mod layout;
@@ -16,17 +16,22 @@ mod types;
 mod validate;
 pub mod wire;
 
+pub(crate) use component::clashes;
 pub use duration::{format_duration, parse_duration};
-pub use flags::{InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenFlags};
+pub use flags::{
+    CertsFlags, ExtraArgs, ImagesFlags, InitFlags, JoinFlags, RemoveFlags, ResetFlags, TokenDeleteFlags, TokenFlags,
+    UserKubeconfigFlags,
+};
 pub use job::{
-    CreateToken, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, Joining, OnControlPlane, OnNode,
-    RemoveNode, Reset, TokenSpec,
+    Bootstrap, CreateToken, DeleteTokens, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, Joining,
+    NeededImages, OnControlPlane, OnNode, RemoveNode, RenewCerts, Reset, TokenSpec, UserKubeconfig,
 };
 pub use layout::Layout;
 pub use print::{ComponentConfig, DefaultsOf, default_documents};
 pub use resolve::{
-    ControlPlaneRequest, JoinRequest, cluster_from_config_maps, read_config_file, resolve_init, resolve_join,
-    resolve_remove, resolve_reset, resolve_token,
+    ControlPlaneRequest, DiscoverBy, JoinRequest, TokenDiscovery, Told, TrustedCluster, cluster_from_config_maps,
+    cluster_from_file, read_config_file, resolve_images, resolve_init, resolve_join, resolve_remove, resolve_reset,
+    resolve_token, resolve_token_delete, resolve_user_kubeconfig,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
 pub use validate::{Allowed, Validated, validate};
@@ -39,7 +44,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::world::KeyAlgorithm;
+use crate::patches::Patches;
+use crate::world::{API_CALL_LIMIT, KeyAlgorithm};
 
 /// What the cluster as a whole is; kept in the ConfigMap `kubeadm-config`.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +60,8 @@ pub struct ClusterConfig {
     pub certificates_dir: PathBuf,
     /// Registry and path of the images.
     pub image_repository: String,
+    /// Whether the image `hyperkube` stands for those of the control plane and of kube-proxy; up to 1.21.
+    pub use_hyperkube: bool,
     /// Service and Pod networks, DNS domain.
     pub networking: Networking,
     /// Local or external etcd.
@@ -222,12 +230,40 @@ pub struct NodeConfig {
     pub ignore_preflight_errors: Vec<String>,
     /// Whether images are pulled, and when.
     pub image_pull_policy: String,
+    /// Whether images are pulled one after the other; kubeadm's default, and here only where a file asks for it.
+    pub image_pull_serial: bool,
+    /// Phases that the file leaves out, where no flag does.
+    pub skip_phases: Vec<String>,
+    /// Whether the file asks for a dry run.
+    pub is_dry_run: bool,
+    /// How long waits may take that are no single phase's own.
+    pub timeouts: Timeouts,
     /// Folders with the host's CA certificates that static Pods mount besides /etc/ssl/certs.
     pub ca_folders: Vec<PathBuf>,
+    /// What the user changes in manifests and the like.
+    pub patches: Patches,
     /// Proxy variables handed on to static Pods.
     pub proxies: Vec<(String, String)>,
     /// Every path on the node.
     pub layout: Layout,
+}
+
+/// How long waits may take, as `timeouts` of v1beta4 has it; other waits stand where they belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the kubelet to be there (`kubeletHealthCheck`).
+    pub kubelet: Duration,
+    /// For the API server to take a write or to answer (`kubernetesAPICall`).
+    pub api_call: Duration,
+    /// For etcd to answer (`etcdAPICall`).
+    pub etcd_call: Duration,
+}
+
+impl Default for Timeouts {
+    /// kubeadm's.
+    fn default() -> Self {
+        Self { kubelet: Duration::from_secs(240), api_call: API_CALL_LIMIT, etcd_call: Duration::from_secs(120) }
+    }
 }
 
 /// Address on which this node's API server listens and which it tells others.

@@ -53,8 +53,8 @@ pub fn default_documents(
     let cluster = resolve_init(&flags, &nowhere(), Clock(0), &NoEntropy)?.cluster;
     let draft = defaults(release, of);
     let own = kinds.iter().map(|name| {
-        let able = VERSIONS.iter().filter(|version| version.kind(name).is_some());
-        let version = able.clone().find(|version| version.api == release.config_api()).or_else(|| able.last());
+        let mut able = VERSIONS.iter().filter(|version| version.kind(name).is_some());
+        let version = able.clone().find(|version| version.api == release.config_api()).or_else(|| able.next_back());
         let version = version.expect("the newest version has every kind");
         encode(version, version.kind(name).expect("it was chosen for having the kind"), &draft)
     });

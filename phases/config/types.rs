@@ -282,6 +282,19 @@ impl fmt::Display for Release {
 pub struct TokenId(String);
 
 impl TokenId {
+    /// Reads `abcdef`, or the ID of a whole token.
+    ///
+    /// # Errors
+    /// When it is neither; the text is not repeated, since most of a token may be right.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+            return Ok(Self(text.to_owned()));
+        }
+        BootstrapToken::parse(text)
+            .map(|token| token.id)
+            .map_err(|_| not("", "a token ID: 6 characters of a-z and 0-9, or a whole token"))
+    }
+
     /// The six characters.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -274,8 +274,9 @@ pub(crate) fn dual_stack_gate(gates: &BTreeMap<String, bool>, release: &Release)
     Some(format!("IPv6DualStack={value}"))
 }
 
-/// Writes a manifest. The folder belongs to root alone, since the manifests tell where every key lies.
+/// Writes a manifest with the node's patches. The folder belongs to root alone, since the manifests tell where every key lies.
 pub(crate) fn put(world: &World<'_>, node: &NodeConfig, component: &str, manifest: String) -> Result<(), Problem> {
+    let manifest = node.patches.manifest(component, manifest)?;
     world.put_folder(&node.layout.manifests(), 0o700)?;
     world.put_file(&node.layout.manifest(component), Content::new(manifest), 0o600)?;
     Ok(())

@@ -27,7 +27,7 @@ impl<J: Joining> Phase<J> for Discovery {
         if world.host().stat(&found.ca_cert_path)?.is_none() {
             world.put_file(&found.ca_cert_path, Content::new(found.ca_pem.as_str()), 0o644)?;
         }
-        world.note(&format!("{} trusted by token {}", found.server, found.bootstrap.id()));
+        world.note(&format!("{} · {}", found.server, found.bootstrap));
         Ok(())
     }
 }

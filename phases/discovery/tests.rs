@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{find, jws};
 use crate::certs::found::pins;
-use crate::config::{BootstrapToken, CaPin, HostPort, JoinRequest, Release};
+use crate::config::{BootstrapToken, CaPin, DiscoverBy, HostPort, JoinRequest, Release, TokenDiscovery};
 use crate::kubeconfig;
 use crate::support::{FixedTime, NOW, jobs};
 use crate::world::{Answer, Clock, Cluster, ClusterError, Identity, ObjectChange, ObjectRef, Undo};
@@ -74,11 +74,13 @@ impl Cluster for Script {
 fn request(pins: Vec<CaPin>) -> JoinRequest {
     JoinRequest {
         control_plane: None,
-        endpoint: HostPort::new("10.0.0.1", 6443),
-        discovery_token: BootstrapToken::parse(TOKEN).unwrap(),
-        tls_bootstrap_token: BootstrapToken::parse(TOKEN).unwrap(),
-        pins,
-        unsafe_skip_ca_verification: false,
+        discovery: DiscoverBy::Token(TokenDiscovery {
+            endpoint: HostPort::new("10.0.0.1", 6443),
+            discovery_token: BootstrapToken::parse(TOKEN).unwrap(),
+            tls_bootstrap_token: BootstrapToken::parse(TOKEN).unwrap(),
+            pins,
+            unsafe_skip_ca_verification: false,
+        }),
         discovery_timeout: Duration::from_secs(60),
         tls_bootstrap_timeout: Duration::from_secs(300),
         ca_cert_path: PathBuf::from("/etc/kubernetes/pki/ca.crt"),

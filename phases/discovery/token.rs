@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::jws;
+use super::{Found, jws};
 use crate::certs::found::pins;
-use crate::config::{Discovered, JoinRequest};
+use crate::config::{Bootstrap, TokenDiscovery};
 use crate::kubeconfig;
 use crate::problem::Problem;
 use crate::world::{Answer, Clock, Cluster, ClusterError, Identity, Probe, Time, Wait, WaitError};
@@ -28,8 +28,12 @@ const TOLERATED_SKEW_SECONDS: i64 = 300;
 /// # Errors
 /// One problem each for: an endpoint that does not answer, no cluster-info, an unknown or expired token, a forged
 /// signature, a wrong pin, a clock that is wrong, and an answer that changes once the server is verified.
-pub fn find(request: &JoinRequest, cluster: &dyn Cluster, time: &dyn Time) -> Result<Discovered, Problem> {
-    let first = first_read(request, cluster, time)?;
+pub(super) fn find(
+    request: &TokenDiscovery,
+    within: Duration,
+    (cluster, time): (&dyn Cluster, &dyn Time),
+) -> Result<Found, Problem> {
+    let first = first_read(request, within, (cluster, time))?;
     let text = &first.kubeconfig;
     if !jws::verify(text, &request.discovery_token, &first.signature) {
         return Err(forged(request));
@@ -50,13 +54,7 @@ pub fn find(request: &JoinRequest, cluster: &dyn Cluster, time: &dyn Time) -> Re
         .why("the first answer came from somebody else, or cluster-info was rewritten in this moment")
         .fix("run the same command again; if it stays so, somebody stands between this machine and the API server"));
     }
-    Ok(Discovered {
-        server: found.server,
-        ca_pem,
-        bootstrap: request.tls_bootstrap_token.clone(),
-        ca_cert_path: request.ca_cert_path.clone(),
-        tls_bootstrap_timeout: request.tls_bootstrap_timeout,
-    })
+    Ok(Found { server: found.server, ca_pem, bootstrap: Bootstrap::Token(request.tls_bootstrap_token.clone()) })
 }
 
 struct FirstRead {
@@ -66,13 +64,16 @@ struct FirstRead {
 }
 
 /// Until the endpoint answers with a cluster-info that is signed for our token.
-fn first_read(request: &JoinRequest, cluster: &dyn Cluster, time: &dyn Time) -> Result<FirstRead, Problem> {
+fn first_read(
+    request: &TokenDiscovery,
+    within: Duration,
+    (cluster, time): (&dyn Cluster, &dyn Time),
+) -> Result<FirstRead, Problem> {
     let identity = Identity::Anonymous { server: url(request), ca_pem: None };
     let key = format!("jws-kubeconfig-{}", request.discovery_token.id());
     let mut found = None;
     let mut answered_since: Option<Clock> = None;
-    let wait =
-        Wait { what: "the signed cluster-info", within: request.discovery_timeout, every: Duration::from_millis(100) };
+    let wait = Wait { what: "the signed cluster-info", within, every: Duration::from_millis(100) };
     let outcome = time.wait(&wait, &mut || {
         let answer = match cluster.raw(&identity, PATH) {
             Ok(answer) => answer,
@@ -121,11 +122,11 @@ fn cluster_info(answer: &Answer) -> Option<ClusterInfo> {
     Some(ClusterInfo { kubeconfig: data.get("kubeconfig")?.as_str()?.to_owned(), signatures: data })
 }
 
-fn url(request: &JoinRequest) -> String {
+fn url(request: &TokenDiscovery) -> String {
     format!("https://{}", request.endpoint)
 }
 
-fn check_pins(request: &JoinRequest, ca_pem: &str) -> Result<(), Problem> {
+fn check_pins(request: &TokenDiscovery, ca_pem: &str) -> Result<(), Problem> {
     if request.pins.is_empty() {
         return Ok(());
     }
@@ -141,14 +142,14 @@ fn check_pins(request: &JoinRequest, ca_pem: &str) -> Result<(), Problem> {
         .fix("on a control-plane node of the cluster meant, get a fresh line: kubestrap token create --print-join-command"))
 }
 
-fn check_clock(request: &JoinRequest, server_time: Option<i64>, now: Clock) -> Result<(), Problem> {
+fn check_clock(request: &TokenDiscovery, server_time: Option<i64>, now: Clock) -> Result<(), Problem> {
     match server_time {
         Some(server) if (server - now.0).abs() > TOLERATED_SKEW_SECONDS => Err(skewed(request, server, now)),
         _ => Ok(()),
     }
 }
 
-fn skewed(request: &JoinRequest, server: i64, now: Clock) -> Problem {
+fn skewed(request: &TokenDiscovery, server: i64, now: Clock) -> Problem {
     let (seconds, word) = if server > now.0 { (server - now.0, "behind") } else { (now.0 - server, "ahead of") };
     Problem::new("clock-skew", format!("this machine's clock is {seconds} s {word} the API server's"))
         .saw(format!("here {}, there {}", now.rfc3339(), Clock(server).rfc3339()))
@@ -157,14 +158,14 @@ fn skewed(request: &JoinRequest, server: i64, now: Clock) -> Problem {
         .fix("set the clock: systemctl restart systemd-timesyncd (or chrony), and look: timedatectl")
 }
 
-fn forged(request: &JoinRequest) -> Problem {
+fn forged(request: &TokenDiscovery) -> Problem {
     Problem::new("discovery-bad-signature", "the cluster-info is not signed with this token's secret")
         .at(url(request))
         .why("the token's second half is wrong, or somebody stands between this machine and the API server")
         .fix("on a control-plane node, get a fresh line: kubestrap token create --print-join-command")
 }
 
-fn unknown_token(request: &JoinRequest) -> Problem {
+fn unknown_token(request: &TokenDiscovery) -> Problem {
     Problem::new(
         "discovery-unknown-token",
         format!("the cluster does not know the token {}", request.discovery_token.id()),
@@ -175,7 +176,7 @@ fn unknown_token(request: &JoinRequest) -> Problem {
     .fix("on a control-plane node, get a fresh line: kubestrap token create --print-join-command")
 }
 
-fn time_up(request: &JoinRequest, has_answered: bool, last: String, after: Duration) -> Problem {
+fn time_up(request: &TokenDiscovery, has_answered: bool, last: String, after: Duration) -> Problem {
     if has_answered {
         return unknown_token(request).saw(last);
     }
@@ -190,7 +191,7 @@ fn time_up(request: &JoinRequest, has_answered: bool, last: String, after: Durat
     .fix("check the endpoint in the join command against `kubectl cluster-info` on a control-plane node")
 }
 
-fn not_verified(request: &JoinRequest, error: &ClusterError, server_time: Option<i64>, now: Clock) -> Problem {
+fn not_verified(request: &TokenDiscovery, error: &ClusterError, server_time: Option<i64>, now: Clock) -> Problem {
     let reason = error.reason();
     let is_about_time = reason.contains("not valid yet") || reason.contains("NotValidYet") || reason.contains("xpired");
     if let (true, Some(server)) = (is_about_time, server_time)

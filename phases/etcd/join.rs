@@ -228,7 +228,7 @@ impl Joining<'_> {
                         "it is announced as {} and has not been in touch with the others since",
                         self.peer_url
                     ))
-                    .fix("see what it says: tail -n 50 /var/log/pods/kube-system_etcd-*/etcd/*.log")
+                    .fix("see what kubelet and etcd say: journalctl -u kubelet -n 50; tail /var/log/pods/kube-system_etcd-*/etcd/*.log")
                     .fix("then run the same command again: it goes on from here")
                     .fix("or take the member out again: kubestrap reset")
             })

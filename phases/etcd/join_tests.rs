@@ -221,8 +221,8 @@ fn an_etcd_that_never_starts_is_told_with_what_the_kubelet_does() {
 fn external_etcd_is_left_alone() {
     let mut job = join_control_plane(V1_20);
     job.worker.cluster.etcd = Etcd::External(ExternalEtcd {
-        http_endpoints: Vec::new(),
         endpoints: vec!["https://10.77.0.31:2379".to_owned()],
+        http_endpoints: Vec::new(),
         ca_file: "/etc/etcd/ca.crt".into(),
         cert_file: "/etc/etcd/client.crt".into(),
         key_file: "/etc/etcd/client.key".into(),

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::config::{Discovered, JoinRequest, JoinWorker, NodeConfig, cluster_from_config_maps};
-use crate::problem::Problem;
+use crate::config::{ClusterConfig, Discovered, JoinRequest, JoinWorker, NodeConfig, cluster_from_config_maps};
+use crate::kubelet;
+use crate::problem::{Exit, Problem};
 use crate::world::{Cluster, ClusterError, Facts, Host, Identity, ObjectRef};
 
 /// Completes a join request with what the cluster says of itself.
@@ -34,7 +35,17 @@ pub fn read_cluster(
     if !has_own_credentials {
         name_is_free(&request.node, cluster, &identity, &host.facts()?)?;
     }
-    Ok(JoinWorker { cluster: config, node: request.node.clone(), discovery })
+    let node = NodeConfig { patches: request.node.patches.clone().of_release(&config.release), ..request.node.clone() };
+    patches_fit(&config, &node)?;
+    Ok(JoinWorker { cluster: config, node, discovery })
+}
+
+/// The patches are applied for trial, before anything is changed.
+fn patches_fit(cluster: &ClusterConfig, node: &NodeConfig) -> Result<(), Problem> {
+    match kubelet::config::files(cluster, node, true, None) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(problem.exit(Exit::Invalid)),
+    }
 }
 
 fn config_map(
@@ -54,7 +65,7 @@ fn config_map(
 }
 
 fn refused_token(discovery: &Discovered) -> Problem {
-    Problem::new("token-refused", format!("the API server does not accept the token {}", discovery.bootstrap.id()))
+    Problem::new("token-refused", format!("the API server does not accept {}", discovery.bootstrap))
         .at(discovery.server.clone())
         .why("the token has expired a moment ago, or may not be used for authentication")
         .fix("on a control-plane node, get a fresh line: kubestrap token create --print-join-command")

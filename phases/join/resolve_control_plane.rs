@@ -2,7 +2,9 @@
 //! what all of them share is at hand.
 
 use crate::certs::found::pins;
+use crate::config::findings::Findings;
 use crate::config::{ControlPlaneRequest, Discovered, JoinControlPlane, JoinWorker, Layout};
+use crate::patches;
 use crate::problem::Problem;
 use crate::shared_certs::{UPLOAD, shared_files};
 use crate::world::Host;
@@ -27,11 +29,15 @@ pub fn read_control_plane(
     if request.certificate_key.is_none() {
         check_shared_files(&worker, host)?;
     }
-    Ok(JoinControlPlane {
+    let job = JoinControlPlane {
         worker,
         endpoint: request.endpoint.clone(),
         certificate_key: request.certificate_key.clone(),
-    })
+    };
+    // The patches are applied for trial, before anything is changed.
+    let mut findings = Findings::default();
+    patches::check_control_plane(&job, &mut findings);
+    findings.finish(Some(job), "config-invalid", "the patches cannot be used")
 }
 
 fn no_stable_endpoint() -> Problem {

@@ -17,7 +17,7 @@ use k8s_openapi::api::certificates::v1::{
 };
 
 use crate::certs::certificate::{Certificate, PrivateKey};
-use crate::certs::issue;
+use crate::certs::issue::{self, Leaf};
 use crate::config::Joining;
 use crate::kubeconfig::render_for_kubelet;
 use crate::objects;
@@ -110,7 +110,7 @@ fn certificate(job: &dyn Joining, key: &PrivateKey, world: &World<'_>) -> Result
     let name = format!("node-csr-{}", &sha256_hex(key.public_pem().as_bytes())[..43]);
     if status(&name, &identity, world)?.is_none() {
         let user = format!("system:node:{}", job.node().name);
-        let request = issue::request(&user, "system:nodes", key)?;
+        let request = issue::request(&Leaf::client(user, Some("system:nodes")), key)?;
         objects::put(world, &identity, &signing_request(&name, request))?;
     }
     let wait = Wait {

@@ -40,7 +40,7 @@ impl<J: Joining> Phase<J> for KubeletWaitBootstrap {
         let node = ObjectRef::new("v1", "Node", "", job.node().name.as_str());
         let wait = Wait {
             what: "the kubelet to register its Node",
-            within: job.discovery().tls_bootstrap_timeout,
+            within: job.node().timeouts.kubelet,
             every: Duration::from_millis(50),
         };
         let mut looks = 0;

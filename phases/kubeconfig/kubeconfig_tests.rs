@@ -140,20 +140,6 @@ fn a_file_whose_certificate_has_expired_is_refused() {
 }
 
 #[test]
-fn with_an_external_ca_the_files_have_to_be_there() {
-    let job = default_init(V1_20);
-    let made = prepared(&job);
-    made.run(&Step::Phase(&SCHEDULER), &job).unwrap();
-    let ca = made.text("/etc/kubernetes/pki/ca.crt");
-    let scheduler = made.text("/etc/kubernetes/scheduler.conf");
-    let overlay = Overlay::default().with_file("/etc/kubernetes/pki/ca.crt", &ca, 0o644);
-    let bench = Bench::over(overlay.with_file("/etc/kubernetes/scheduler.conf", &scheduler, 0o600));
-    bench.run(&Step::Phase(&SCHEDULER), &job).unwrap();
-    let problem = bench.run(&Step::Phase(&ADMIN), &job).expect_err("nobody can sign");
-    assert_eq!((problem.id.as_str(), problem.place.as_deref()), ("ca-key-missing", Some("/etc/kubernetes/admin.conf")));
-}
-
-#[test]
 fn super_admin_is_left_out_before_1_29() {
     let verdict = Phase::<Init>::verdict(&SUPER_ADMIN, &default_init(V1_20));
     assert_eq!(verdict, Verdict::Skip("Kubernetes v1.20.2 has no super-admin.conf".to_owned()));

@@ -4,34 +4,42 @@
 //! there and trusts the same CA is kept, whoever it is for.
 
 mod cluster;
+mod fit;
+mod successor;
 mod text;
+pub mod user;
 
 pub use cluster::{KnownCluster, cluster_of};
+use successor::lone_key;
+pub(crate) use successor::with_successor;
 pub use text::{
     Credentials, Kubeconfig, Source, Target, cluster_info, parse, render_for_kubelet, render_with_certificate,
+    render_with_key, render_with_token,
 };
 
-use std::path::Path;
-
 use crate::certs::certificate::Certificate;
-use crate::certs::found::{self, Ca, CaPair};
-use crate::certs::issue::{self, Leaf, Names, Usage};
-use crate::config::{OnControlPlane, Release};
+use crate::certs::external;
+use crate::certs::found::{self, Ca};
+use crate::certs::issue::{self, Leaf};
+use crate::config::{Layout, OnControlPlane, Release};
 use crate::plan::{Artifact, Phase, Step, Verdict};
 use crate::problem::Problem;
-use crate::world::{Content, Event, World};
+use crate::world::{Content, Event, Host, World};
 
-const MODE: u32 = 0o600;
+pub(crate) const MODE: u32 = 0o600;
 
 /// One kubeconfig: a phase of the group `kubeconfig`.
 pub struct KubeconfigSpec {
-    name: &'static str,
-    about: &'static str,
-    file: &'static str,
+    /// Name of the phase.
+    pub name: &'static str,
+    /// Its one line.
+    pub about: &'static str,
+    /// Its file.
+    pub file: &'static str,
     user: fn(&dyn OnControlPlane) -> String,
     group: fn(&Release) -> Option<&'static str>,
     leads_to: LeadsTo,
-    is_made: fn(&Release) -> bool,
+    pub(crate) is_made: fn(&Release) -> bool,
 }
 
 /// Which API server a kubeconfig names.
@@ -155,28 +163,31 @@ impl<J: OnControlPlane> Phase<J> for KubeconfigSpec {
 
 impl KubeconfigSpec {
     fn put(&self, job: &dyn OnControlPlane, world: &World<'_>) -> Result<(), Problem> {
-        let (cluster, path) = (job.cluster(), job.node().layout.kubeconfig(self.file));
+        let path = job.node().layout.kubeconfig(self.file);
         let ca = found::ca(world, &job.node().layout, Ca::Kubernetes)?;
-        let server = self.server(job);
-        if let Some(bytes) = world.host().read(&path)? {
-            return keep(world, &path, &String::from_utf8_lossy(&bytes), &ca, &server);
+        if ca.is_external() {
+            external::check(job, world)?;
         }
-        let user = (self.user)(job);
-        let leaf = Leaf {
-            common_name: user.clone(),
-            organization: (self.group)(&cluster.release).map(str::to_owned),
-            usage: Usage::Client,
-            names: Names::default(),
-        };
-        let key = crate::certs::new_key(job, world)?;
+        if let Some(warnings) = self.fit(job, world, &ca)? {
+            warnings.iter().for_each(|warning| world.tell(Event::Warning(warning)));
+            return Ok(());
+        }
+        let (cluster, leaf) = (job.cluster(), self.leaf(job));
+        let key = crate::certs::new_key(cluster.key_algorithm, world)?;
         let certificate =
             issue::leaf(&leaf, &key, &ca, cluster, world).map_err(|problem| problem.at(path.display().to_string()))?;
-        let target = Target { cluster_name: &cluster.name, server, ca_pem: &ca.pem() };
-        let text = render_with_certificate(&target, &user, (&certificate, key.pem()), &cluster.release);
+        let target = Target { cluster_name: &cluster.name, server: self.server(job), ca_pem: &ca.pem() };
+        let text = render_with_certificate(&target, &leaf.common_name, (&certificate, key.pem()), &cluster.release);
         world.put_file(&path, Content::new(text), MODE)?;
         Ok(())
     }
 
+    /// What its client certificate says.
+    pub(crate) fn leaf(&self, job: &dyn OnControlPlane) -> Leaf {
+        Leaf::client((self.user)(job), (self.group)(&job.cluster().release))
+    }
+
+    /// The API server that it leads to.
     fn server(&self, job: &dyn OnControlPlane) -> String {
         let (cluster, endpoint) = (job.cluster(), job.endpoint());
         match self.leads_to {
@@ -185,51 +196,25 @@ impl KubeconfigSpec {
             LeadsTo::AnyServer | LeadsTo::ServerOfKubelet => cluster.server_url(endpoint),
         }
     }
-}
 
-/// A kubeconfig that is there is kept when it trusts the CA; another server in it is only told.
-fn keep(world: &World<'_>, path: &Path, text: &str, ca: &CaPair, server: &str) -> Result<(), Problem> {
-    let place = path.display().to_string();
-    let again = format!("have it made anew: rm {place}, then run the same command again");
-    let found = parse(text).map_err(|problem| Problem { fixes: Vec::new(), ..problem }.at(&place).fix(&again))?;
-    let trusted = found.ca_pem().and_then(|pem| Certificate::parse_all(pem).ok()).unwrap_or_default();
-    // Where the CA is given as a file it is the owner's business.
-    let names_a_file = matches!(found.ca, Some(Source::File(_)));
-    if !names_a_file && !trusted.first().is_some_and(|first| ca.certificates.contains(first)) {
-        return Err(Problem::new("kubeconfig-other-ca", format!("{place} trusts another CA than this cluster's"))
-            .at(&place)
-            .why("it was made for another cluster, or the CA was replaced since")
-            .fix(again));
-    }
-    if let Credentials::Certificate { certificate: Source::Text(pem), .. } = &found.credentials {
-        check_certificate(world, &place, pem.reveal(), &again)?;
-    }
-    if found.server != server {
-        let problem =
-            Problem::new("kubeconfig-other-server", format!("{place} leads to {}, not to {server}", found.server))
+    /// The client certificate in the file; `None` when there is no file.
+    ///
+    /// # Errors
+    /// When the file is no kubeconfig, or its current user has no certificate in it.
+    pub(crate) fn client_certificate(&self, layout: &Layout, host: &dyn Host) -> Result<Option<Certificate>, Problem> {
+        let path = layout.kubeconfig(self.file);
+        let Some(bytes) = host.read(&path)? else { return Ok(None) };
+        let place = path.display().to_string();
+        let found = parse(&String::from_utf8_lossy(&bytes)).map_err(|problem| problem.at(&place))?;
+        let Credentials::Certificate { certificate: Source::Text(pem), .. } = &found.credentials else {
+            return Err(Problem::new("kubeconfig-no-certificate", format!("{place} has no client certificate in it"))
                 .at(&place)
-                .why("it was there before and is kept")
-                .fix(again);
-        world.tell(Event::Warning(&problem));
+                .why("its current user has a token, a file or nothing, so that there is no certificate to look after")
+                .fix(format!("have it made anew: rm {place} && kubestrap init phase kubeconfig {}", self.name)));
+        };
+        let again = format!("have it made anew: rm {place} && kubestrap init phase kubeconfig {}", self.name);
+        Ok(fit::certificates(&place, pem.reveal(), &again)?.into_iter().next())
     }
-    Ok(())
-}
-
-fn check_certificate(world: &World<'_>, place: &str, pem: &str, again: &str) -> Result<(), Problem> {
-    let certificates = Certificate::parse_all(pem).map_err(|error| {
-        Problem::new("kubeconfig-damaged", format!("cannot use the client certificate in {place}"))
-            .at(place)
-            .why(error.to_string())
-            .fix(again)
-    })?;
-    let until = certificates[0].not_after;
-    if until > world.time().now() {
-        return Ok(());
-    }
-    Err(Problem::new("certificate-expired", format!("the client certificate in {place} has expired"))
-        .at(place)
-        .why(format!("it was valid until {}; now it is {}", until.rfc3339(), world.time().now().rfc3339()))
-        .fix(again))
 }
 
 #[cfg(test)]

@@ -36,7 +36,29 @@ pub fn render_with_certificate(
         "client-certificate-data": STANDARD.encode(certificate_pem),
         "client-key-data": STANDARD.encode(key_pem.reveal()),
     });
+    write(target, user, &credentials, release)
+}
+
+/// A kubeconfig for somebody with a bearer token; context `<user>@<cluster>`.
+pub fn render_with_token(target: &Target<'_>, user: &str, token: &Secret<String>, release: &Release) -> String {
+    write(target, user, &json!({ "token": token.reveal() }), release)
+}
+
+fn write(target: &Target<'_>, user: &str, credentials: &Value, release: &Release) -> String {
+    let mut config = config(target, user, &format!("{user}@{}", target.cluster_name), credentials);
+    if release.kubeconfig_has_preferences() {
+        config["preferences"] = json!({});
+    }
+    yaml::write(&config)
+}
+
+/// A kubeconfig for somebody whose certificate is still to be signed. The CA is left out where it is not known yet.
+pub fn render_with_key(target: &Target<'_>, user: &str, key_pem: &Secret<String>, release: &Release) -> String {
+    let credentials = json!({ "client-key-data": STANDARD.encode(key_pem.reveal()) });
     let mut config = config(target, user, &format!("{user}@{}", target.cluster_name), &credentials);
+    if target.ca_pem.is_empty() {
+        config["clusters"][0]["cluster"] = json!({ "server": target.server });
+    }
     if release.kubeconfig_has_preferences() {
         config["preferences"] = json!({});
     }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use crate::config::{ClusterConfig, NodeConfig};
 use crate::control_plane::pod::merge_flags;
+use crate::patches::Target;
+use crate::problem::Problem;
 use crate::releases::Image;
 use crate::yaml;
 
@@ -19,13 +21,16 @@ pub struct KubeletFile {
 }
 
 /// The kubelet's files in kubeadm's order. A worker gets its taints by flag, since nobody sets them for it;
-/// `resolv_conf` is that of this node, where it has one of its own.
+/// `resolv_conf` is that of this node, where it has one of its own. The node's patches come before its CRI socket, as kubeadm has it.
+///
+/// # Errors
+/// `config-bad-patch` when a patch of the configuration does not fit.
 pub fn files(
     cluster: &ClusterConfig,
     node: &NodeConfig,
     taints_as_flags: bool,
     resolv_conf: Option<&str>,
-) -> Vec<KubeletFile> {
+) -> Result<Vec<KubeletFile>, Problem> {
     let layout = &node.layout;
     let mut files =
         vec![KubeletFile { path: layout.kubelet_flags(), text: flags_text(cluster, node, taints_as_flags) }];
@@ -35,13 +40,14 @@ pub fn files(
     {
         config.entry("resolvConf").or_insert_with(|| json!(resolv_conf));
     }
+    let mut config = node.patches.apply(Target::Kubelet, Value::Object(config))?;
     if cluster.keeps_cri_socket_on_node() {
         let socket = cluster.release.cri_socket_text(&node.cri_socket);
         files.push(KubeletFile { path: layout.kubelet_instance_config(), text: instance_text(&socket) });
-        config.insert("containerRuntimeEndpoint".to_owned(), json!(socket));
+        config["containerRuntimeEndpoint"] = json!(socket);
     }
-    files.push(KubeletFile { path: layout.kubelet_config(), text: yaml::write(&Value::Object(config)) });
-    files
+    files.push(KubeletFile { path: layout.kubelet_config(), text: yaml::write(&config) });
+    Ok(files)
 }
 
 /// One line, the socket in quotes as kubeadm writes it.

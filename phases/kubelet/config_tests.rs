@@ -50,7 +50,7 @@ fn files_are_those_of_kubeadm() {
             golden!("v1.36.2/custom/kubelet-config.yaml"),
         ),
     ] {
-        let made = files(&job.cluster, &job.node, false, None);
+        let made = files(&job.cluster, &job.node, false, None).unwrap();
         let texts: Vec<&str> = made.iter().map(|file| file.text.as_str()).collect();
         let expected: Vec<&str> = [Some(flags), instance, Some(config)].into_iter().flatten().collect();
         assert_eq!(texts, expected, "{name}");
@@ -140,7 +140,7 @@ fn resolv_conf_of_the_node_counts_from_1_31_on_unless_the_user_has_one() {
         if let Some(users) = users {
             job.cluster.kubelet.insert("resolvConf".to_owned(), json!(users));
         }
-        let made = files(&job.cluster, &job.node, false, Some(resolved));
+        let made = files(&job.cluster, &job.node, false, Some(resolved)).unwrap();
         let config: Value = yaml::parse(&made.last().unwrap().text).unwrap();
         assert_eq!(config["resolvConf"].as_str(), expected, "1.{minor} {users:?}");
     }

@@ -59,7 +59,7 @@ pub fn write_kubelet_files(
     let unit = kubelet_unit(world)?;
     let resolv_conf = is_running(&world.host().unit(RESOLVED)?).then_some(RESOLVED_CONF);
     let mut differing = Vec::new();
-    for file in files(cluster, node, taints_as_flags, resolv_conf) {
+    for file in files(cluster, node, taints_as_flags, resolv_conf)? {
         if !is_there(&file, world)? {
             differing.push(file);
         }

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::world::sha256_hex;
 
+/// The command whose runs replace what others have made, and leave it theirs.
+const RENEWAL: &str = "certs renew";
+
 /// A file that is ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedFile {
@@ -65,15 +68,18 @@ impl Inventory {
     }
 
     /// Reads the journal's lines in order. What is written or made is ours from its intent on, since it may be there;
-    /// what is removed stays ours until its done mark, since it may still be there.
+    /// what is removed stays ours until its done mark, since it may still be there. A renewed certificate is whose it was:
+    /// that of another tool is not put back by a reset, and its presence does not make the other files foreign.
     pub(crate) fn fold(lines: &[Value]) -> Self {
         let mut inventory = Self::default();
         let mut going: Option<(u64, PathBuf)> = None;
         let mut leaving: Option<(u64, String)> = None;
+        let mut is_renewal = false;
         for line in lines {
-            if line.get("run").is_some() {
+            if let Some(head) = line.get("run") {
                 inventory.runs += 1;
                 (going, leaving) = (None, None);
+                is_renewal = head["command"] == RENEWAL;
             }
             if let Some((_, peer_url)) = leaving.take_if(|(number, _)| line["done"] == *number) {
                 inventory.etcd_members.insert(peer_url, false);
@@ -87,6 +93,7 @@ impl Inventory {
             let text = |key: &str| change.get(key).and_then(Value::as_str).unwrap_or_default();
             let path = PathBuf::from(text("path"));
             match text("kind") {
+                "file" | "folder" if is_renewal && !inventory.owns(&path) => {}
                 "file" => inventory.wrote(path, text("sha256"), line.get("undo")),
                 // A link's own digest is that of what it points to.
                 "link" => inventory.wrote(path, &sha256_hex(text("target").as_bytes()), None),
@@ -148,6 +155,20 @@ mod tests {
             let inventory = Inventory::fold(&lines[..count]);
             assert_eq!((inventory.etcd_member(), inventory.has_left_etcd(url)), (member, has_left), "{count} lines");
         }
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_whose_it_was() {
+        let run = |command: &str| json!({"run": {"command": command}});
+        let write = |path: &str, digest: &str| json!({"change": {"kind": "file", "path": path, "sha256": digest}, "undo": {"kept": "/kept/x", "mode": 420}});
+        let folder = json!({"change": {"kind": "folder", "path": "/root/requests"}, "undo": {}});
+        let renewed = [run("certs renew"), write("/etc/a", "2"), folder];
+        assert!(Inventory::fold(&renewed).is_empty());
+        let made = json!({"change": {"kind": "file", "path": "/etc/a", "sha256": "1"}, "undo": {}});
+        let inventory = Inventory::fold(&[&[run("init"), made][..], &renewed].concat());
+        let (_, file) = inventory.files().next().expect("one file");
+        assert_eq!((file.sha256.as_str(), &file.before), ("2", &None));
+        assert_eq!(crate::workflows::RENEW.name, RENEWAL);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod artifact;
 mod inventory;
 mod journal;
+mod names;
 mod phase;
 mod run;
 mod workflow;
@@ -10,6 +11,7 @@ mod workflow;
 pub use artifact::Artifact;
 pub use inventory::{Inventory, OwnedFile};
 pub use journal::{Entry, Journal, RunHead, Store, StoreError, UnfinishedRun};
+pub use names::{Fate, OTHER_NAMES, OtherName};
 pub use phase::{Phase, Verdict};
 pub use run::run;
 pub use workflow::{Plan, PlannedPhase, Selection, Step, Workflow, walk};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::names::{self, Fate};
 use super::{Phase, Verdict};
 use crate::problem::Problem;
 
@@ -55,12 +56,25 @@ pub struct Selection {
     pub skip: Vec<String>,
 }
 
+impl Selection {
+    /// The same, with phases left out that the file names: only where whole workflows run and no flag leaves out any.
+    #[must_use]
+    pub fn or_skip(mut self, phases: &[String]) -> Self {
+        if self.only.is_none() && self.skip.is_empty() {
+            self.skip = phases.to_vec();
+        }
+        self
+    }
+}
+
 /// Phases in order, each with a verdict.
 pub struct Plan<J: 'static> {
     /// Where it comes from.
     pub workflow: &'static Workflow<J>,
     /// Phases with their paths and verdicts.
     pub phases: Vec<PlannedPhase<J>>,
+    /// What was asked for by a name of kubeadm's that stands for nothing here, and why.
+    pub nothing: Vec<(String, String)>,
 }
 
 /// A phase with its path and verdict.
@@ -86,12 +100,8 @@ impl<J> Workflow<J> {
     /// # Errors
     /// When a selected or skipped path does not exist; names the nearest one.
     pub fn plan(&'static self, job: &J, selection: &Selection) -> Result<Plan<J>, Problem> {
-        let paths = self.paths();
-        for wanted in selection.only.iter().chain(&selection.skip) {
-            if !paths.contains(wanted) {
-                return Err(self.unknown(wanted, &paths));
-            }
-        }
+        let mut nothing = Vec::new();
+        let selection = &self.in_our_names(selection, &mut nothing)?;
         let mut phases = Vec::new();
         walk(self.steps, "", &mut |path, step| {
             let Step::Phase(phase) = step else { return };
@@ -99,13 +109,35 @@ impl<J> Workflow<J> {
                 return;
             }
             let verdict = if selection.skip.iter().any(|skip| is_within(path, skip)) {
-                Verdict::Skip("--skip-phases".to_owned())
+                Verdict::Skip("it is in --skip-phases or skipPhases".to_owned())
             } else {
                 phase.verdict(job)
             };
             phases.push(PlannedPhase { path: path.to_owned(), phase: *phase, verdict });
         });
-        Ok(Plan { workflow: self, phases })
+        Ok(Plan { workflow: self, phases, nothing })
+    }
+
+    /// The selection with the paths of the table; names that stand for nothing are put aside.
+    fn in_our_names(&self, selection: &Selection, nothing: &mut Vec<(String, String)>) -> Result<Selection, Problem> {
+        let paths = self.paths();
+        let mut ours = |wanted: &String| {
+            if paths.contains(wanted) {
+                return Ok(wanted.clone());
+            }
+            match names::fate(self.name, wanted) {
+                Some((Fate::Is(_), today)) if paths.contains(&today) => Ok(today),
+                Some((Fate::Nothing(why), path)) => {
+                    nothing.push((path.clone(), why.to_owned()));
+                    Ok(path)
+                }
+                _ => Err(self.unknown(wanted, &paths)),
+            }
+        };
+        Ok(Selection {
+            only: selection.only.as_ref().map(&mut ours).transpose()?,
+            skip: selection.skip.iter().map(ours).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Path of the phase that makes a file.
@@ -150,6 +182,18 @@ fn is_within(path: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn phases_of_the_file_are_left_out_where_no_flag_says_which() {
+        let of_file = ["addon".to_owned()];
+        let skipped = |only: Option<&str>, skip: &[&str]| {
+            let skip = skip.iter().map(|&path| path.to_owned()).collect();
+            Selection { only: only.map(str::to_owned), skip }.or_skip(&of_file).skip
+        };
+        assert_eq!(skipped(None, &[]), ["addon"]);
+        assert_eq!(skipped(None, &["certs"]), ["certs"]);
+        assert!(skipped(Some("addon"), &[]).is_empty());
+    }
 
     #[test]
     fn a_group_contains_its_phases_and_not_its_namesakes() {

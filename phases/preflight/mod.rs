@@ -163,6 +163,11 @@ fn check(
     for check in checks {
         findings.extend(check(&scene)?);
     }
+    findings.extend(node.patches.ignored().map(|line| {
+        Finding::warning("Patches", "a file in the folder with patches changes nothing")
+            .why(line)
+            .fix("rename it, or take it out of the folder")
+    }));
     let (errors, warnings): (Vec<Finding>, Vec<Finding>) =
         findings.into_iter().partition(|found| found.is_error && !is_ignored(node, &found.problem.id));
     for warning in &warnings {

@@ -75,7 +75,11 @@ pub(super) fn pull(node: &NodeConfig, images: &[String], world: &World<'_>) -> R
         return Ok(());
     }
     let names = missing.join(", ");
-    let pull = Change::PullImages(ImagePull { socket: node.cri_socket.clone(), images: missing });
+    let pull = Change::PullImages(ImagePull {
+        socket: node.cri_socket.clone(),
+        images: missing,
+        is_serial: node.image_pull_serial,
+    });
     world.change(&pull).map_err(|problem| match problem.id.as_str() {
         "runtime-failed" => Problem { id: "ImagePull".to_owned(), ..problem }
             .fix("check that the registry can be reached, or load the images beforehand: ctr -n k8s.io images import <archive>")

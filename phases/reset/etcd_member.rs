@@ -77,27 +77,41 @@ impl Phase<Reset> for RemoveEtcdMember {
 struct Own {
     peer_url: String,
     client_url: Option<String>,
+    /// Client URLs of those that were members when this one joined.
+    joined: Vec<String>,
 }
 
 impl Own {
     fn of(job: &Reset, world: &World<'_>) -> Result<Option<Self>, Problem> {
         let Some(bytes) = world.host().read(&job.node.layout.manifest("etcd"))? else {
             let inventory = world.journal().inventory()?;
-            return Ok(inventory.etcd_member().map(|url| Self { peer_url: url.to_owned(), client_url: None }));
+            return Ok(inventory.etcd_member().map(|url| Self {
+                peer_url: url.to_owned(),
+                client_url: None,
+                joined: Vec::new(),
+            }));
         };
         let pod = yaml::parse::<Value>(&String::from_utf8_lossy(&bytes)).unwrap_or_default();
         let first = |flag: &str| Some(flag_of(&pod, flag)?.split(',').next()?.trim().to_owned());
+        let initial = flag_of(&pod, "initial-cluster").unwrap_or_default();
+        let peers = initial.split(',').filter_map(|member| member.split_once('=')?.1.strip_suffix(":2380"));
+        let joined = peers.map(|host| format!("{host}:2379")).collect();
         let peer_url = first("initial-advertise-peer-urls");
-        Ok(peer_url.map(|peer_url| Self { peer_url, client_url: first("advertise-client-urls") }))
+        Ok(peer_url.map(|peer_url| Self { peer_url, client_url: first("advertise-client-urls"), joined }))
     }
 
-    /// The members of other nodes as far as the cluster shows them, then this node's own.
+    /// The members of other nodes as far as the cluster shows them, then those of old, then this node's own.
     fn access(&self, job: &Reset, world: &World<'_>) -> Result<EtcdAccess, Problem> {
         // A kubelet's credentials may not list the Pods of others.
         let mut endpoints = match reachable(job, world)? {
             Ok(identity) => members::shown_endpoints(&identity, world).unwrap_or_default(),
             Err(_) => Vec::new(),
         };
+        for endpoint in &self.joined {
+            if !endpoints.contains(endpoint) {
+                endpoints.push(endpoint.clone());
+            }
+        }
         endpoints.retain(|endpoint| Some(endpoint) != self.client_url.as_ref());
         endpoints.extend(self.client_url.clone());
         Ok(members::access(&Layout::new(&job.certificates_dir), endpoints))
@@ -137,7 +151,10 @@ impl Own {
         match mine {
             Some(mine) => problem.fix(by_hand(&format!("member remove {}", mine.id))),
             None => problem
-                .fix(format!("if the cluster has other control-plane nodes, {}", by_hand("member list")))
+                .fix(format!(
+                    "if the cluster has other control-plane nodes, on one of them: {}",
+                    members::etcdctl("member list")
+                ))
                 .fix("then the same with: member remove, and the ID that stands before this node's address"),
         }
     }

@@ -143,6 +143,22 @@ fn a_member_that_was_only_announced_is_known_from_the_journal() {
 }
 
 #[test]
+fn without_an_api_server_the_members_of_old_are_asked() {
+    let stage = Stage::ready(&V1_20, "n2");
+    let flags = [
+        "initial-advertise-peer-urls=https://10.77.0.12:2380",
+        "advertise-client-urls=https://10.77.0.12:2379",
+        "initial-cluster=n1=https://10.77.0.11:2380,n2=https://10.77.0.12:2380",
+    ];
+    let command: String = flags.iter().map(|flag| format!("    - --{flag}\n")).collect();
+    let manifest = format!("spec:\n  containers:\n  - command:\n    - etcd\n{command}");
+    stage.machine.put("/etc/kubernetes/manifests/etcd.yaml", &manifest, 0o600);
+    let job = stage.reset_job();
+    let access = stage.within(|world| Own::of(&job, world)?.expect("a manifest").access(&job, world)).unwrap();
+    assert_eq!(access.endpoints, ["https://10.77.0.11:2379", "https://10.77.0.12:2379"]);
+}
+
+#[test]
 fn a_node_without_local_etcd_is_told_what_is_left() {
     let worker = Stage::ready(&V1_20, "n2");
     worker.run(&LEAVE, &worker.reset_job()).unwrap();

@@ -98,6 +98,9 @@ impl Phase<Reset> for CleanFiles {
             trees.extend(world.host().list(Path::new(folder))?.into_iter().map(|entry| entry.path));
         }
         trees.push(job.etcd_data_dir.join("member"));
+        if job.cleanup_tmp_dir {
+            trees.push(layout.tmp());
+        }
         for path in &trees {
             if world.host().stat(path)?.is_some() {
                 world.change(&Change::RemoveTree { path: path.clone() })?;
@@ -188,4 +191,26 @@ fn tell_what_is_left(job: &Reset, world: &World<'_>) -> Result<(), Problem> {
         world.tell(Event::Warning(&Problem::new("left-in-place", what)));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ResetFlags, resolve_reset};
+    use crate::support::Bench;
+    use crate::world::Overlay;
+
+    #[test]
+    fn backups_of_kubeadm_go_only_where_that_is_wanted() {
+        let backup = "/etc/kubernetes/tmp/kubeadm-backup-manifests/etcd.yaml";
+        for (is_wanted, stays) in [(false, true), (true, false)] {
+            let mut overlay = Overlay::default().with_file(backup, "", 0o600);
+            overlay.facts.host_name = "n1".to_owned();
+            let bench = Bench::over(overlay);
+            let flags = ResetFlags { cleanup_tmp_dir: is_wanted, ..ResetFlags::default() };
+            let job = resolve_reset(&flags, &bench.overlay).expect("a job");
+            bench.within(|world| CleanFiles.run(&job, world)).expect("cleaned");
+            assert_eq!(crate::world::Host::stat(&bench.overlay, Path::new(backup)).expect("looked").is_some(), stays);
+        }
+    }
 }

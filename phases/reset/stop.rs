@@ -94,12 +94,14 @@ impl Phase<Reset> for Unmount {
         // A mount inside a mount goes first; of two on the same point, the newer.
         points.sort_by_key(|point| std::cmp::Reverse(point.components().count()));
         for path in points {
-            world.change(&Change::Unmount { path }).map_err(|problem| match problem.id.as_str() {
-                "host-write" => Problem { id: "unmount".to_owned(), ..problem }
-                    .fix("see who holds it: fuser -vm <the mount point>; then: kubestrap reset"),
-                // The user stopped the run, or the journal cannot be written.
-                _ => problem,
-            })?;
+            world.change(&Change::Unmount { path, flags: job.unmount_flags.clone() }).map_err(
+                |problem| match problem.id.as_str() {
+                    "host-write" => Problem { id: "unmount".to_owned(), ..problem }
+                        .fix("see who holds it: fuser -vm <the mount point>; then: kubestrap reset"),
+                    // The user stopped the run, or the journal cannot be written.
+                    _ => problem,
+                },
+            )?;
         }
         Ok(())
     }

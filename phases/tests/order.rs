@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::config::{CreateToken, Etcd, ExternalEtcd, Init, RemoveNode};
-use crate::plan::{Selection, Step, Verdict, Workflow, walk};
+use crate::config::{CreateToken, DeleteTokens, Etcd, ExternalEtcd, Init, RemoveNode};
+use crate::plan::{Fate, OTHER_NAMES, Selection, Step, Verdict, Workflow, walk};
 use crate::stage::{Stage, join_job};
 use crate::support::jobs::{V1_20, V1_36, custom_init, default_init, node};
-use crate::workflows::{INIT, JOIN, JOIN_CONTROL_PLANE, REMOVE, RESET, TOKEN_CREATE};
+use crate::workflows::{
+    GENERATE_CSR, INIT, JOIN, JOIN_CONTROL_PLANE, REMOVE, RENEW, RESET, TOKEN_CREATE, TOKEN_DELETE,
+};
 
 /// Files that no phase of the workflow makes, and who does.
 const GIVEN: [(&str, &str, &str); 2] = [
@@ -74,9 +76,12 @@ fn what_a_phase_of_the_other_workflows_needs_is_made_before_it_or_given() {
     let kubeconfig = PathBuf::from("/etc/kubernetes/admin.conf");
     for release in [V1_20, V1_36] {
         check(&RESET, "reset", &Stage::ready(&release, "n1").reset_job());
-        let token = default_init(release).tokens.remove(0);
+        let tokens = default_init(release).tokens;
+        let ids = tokens.iter().map(|spec| spec.token.id().clone()).collect();
+        check(&TOKEN_DELETE, "token delete", &DeleteTokens { ids, kubeconfig: kubeconfig.clone() });
         let kubeconfig = kubeconfig.clone();
-        check(&TOKEN_CREATE, "token create", &CreateToken { token, kubeconfig, print_join_command: true });
+        let job = CreateToken { tokens, kubeconfig, print_join_command: true, certificate_key: None };
+        check(&TOKEN_CREATE, "token create", &job);
     }
     let (target, drain_timeout) = (node("n2").name, std::time::Duration::from_secs(120));
     check(&REMOVE, "remove", &RemoveNode { target, kubeconfig, drain_timeout });
@@ -92,7 +97,17 @@ fn rows<J>(workflow: &'static Workflow<J>) -> Vec<(String, &'static str)> {
 }
 
 fn all_rows() -> Vec<(String, &'static str)> {
-    [rows(&INIT), rows(&JOIN), rows(&RESET), rows(&REMOVE), rows(&TOKEN_CREATE)].concat()
+    let of_certs = [rows(&RENEW), rows(&GENERATE_CSR)].concat();
+    [
+        rows(&INIT),
+        rows(&JOIN_CONTROL_PLANE),
+        rows(&RESET),
+        rows(&REMOVE),
+        rows(&TOKEN_CREATE),
+        rows(&TOKEN_DELETE),
+        of_certs,
+    ]
+    .concat()
 }
 
 #[test]
@@ -100,6 +115,37 @@ fn every_path_is_there_once() {
     let mut seen = BTreeSet::new();
     for (path, _) in all_rows() {
         assert!(seen.insert(path.clone()), "{path}");
+    }
+}
+
+#[test]
+fn kubeadms_other_names_lead_to_phases_or_to_nothing() {
+    let plan = |only: Option<&str>, skip: &[&str]| {
+        let skip = skip.iter().map(|&name| name.to_owned()).collect();
+        let job = Stage::ready(&V1_20, "n1").reset_job();
+        let plan = RESET.plan(&job, &Selection { only: only.map(str::to_owned), skip }).ok()?;
+        let paths = plan.phases.iter().filter(|planned| planned.verdict == Verdict::Run).map(|it| it.path.clone());
+        Some((paths.collect::<Vec<_>>(), plan.nothing.len()))
+    };
+    assert_eq!(plan(Some("pre-flight"), &[]), Some((vec!["preflight".to_owned()], 0)));
+    assert_eq!(plan(Some("cleanupnode"), &[]), plan(Some("cleanup-node"), &[]));
+    assert_eq!(plan(Some("cleanupnode/unmount"), &[]), Some((vec!["cleanup-node/unmount".to_owned()], 0)));
+    assert_eq!(plan(Some("update-cluster-status"), &[]), Some((Vec::new(), 1)), "nothing to do, and that is told");
+    let whole = plan(None, &[]).unwrap().0;
+    assert_eq!(plan(None, &["update-cluster-status"]), Some((whole, 1)));
+    assert_eq!(plan(None, &["cleanupnode", "pre-flight"]), plan(None, &["cleanup-node", "preflight"]));
+    for unknown in ["cleanupnode/nonsense", "update-cluster-status/x", "pre"] {
+        assert_eq!(plan(Some(unknown), &[]), None, "{unknown}");
+    }
+}
+
+#[test]
+fn every_other_name_that_has_a_phase_has_one() {
+    let rows: Vec<String> = all_rows().into_iter().map(|(path, _)| path).collect();
+    for other in &OTHER_NAMES {
+        if let Fate::Is(today) = other.fate {
+            assert!(rows.contains(&format!("{} {today}", other.workflow)), "{other:?}");
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Change {
     Unmount {
         /// The mount point.
         path: PathBuf,
+        /// How, beyond an ordinary unmount that follows no link.
+        flags: Vec<UnmountFlag>,
     },
     /// Have the runtime pull images; several at once.
     PullImages(ImagePull),
@@ -80,6 +82,34 @@ pub enum Change {
     Object(ObjectChange),
     /// Change who is a member of etcd.
     Member(MemberChange),
+}
+
+/// How to unmount, as umount2(2) has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnmountFlag {
+    /// Even when it is in use; works for NFS.
+    Force,
+    /// At once out of sight, and in fact when it is used no more.
+    Detach,
+    /// Only when nobody has used it since the last try.
+    Expire,
+    /// Without following a link; done anyway.
+    NoFollow,
+}
+
+impl UnmountFlag {
+    /// All of them with their names.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("MNT_FORCE", Self::Force),
+        ("MNT_DETACH", Self::Detach),
+        ("MNT_EXPIRE", Self::Expire),
+        ("UMOUNT_NOFOLLOW", Self::NoFollow),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, flag)| *flag == self).expect("every flag has a name").0
+    }
 }
 
 /// What to do with a unit.
@@ -195,6 +225,10 @@ pub enum Undo {
     },
 }
 
+fn names(flags: &[UnmountFlag]) -> Vec<&'static str> {
+    flags.iter().map(|flag| flag.name()).collect()
+}
+
 impl Change {
     /// What the change does, for a person: a verb and the thing.
     pub fn summary(&self) -> String {
@@ -205,7 +239,8 @@ impl Change {
             Self::Remove { path } => format!("remove {}", path.display()),
             Self::RemoveTree { path } => format!("remove {} and all below it", path.display()),
             Self::Unit { name, action } => format!("{} {name}", action.word()),
-            Self::Unmount { path } => format!("unmount {}", path.display()),
+            Self::Unmount { path, flags } if flags.is_empty() => format!("unmount {}", path.display()),
+            Self::Unmount { path, flags } => format!("unmount {} ({})", path.display(), names(flags).join(", ")),
             Self::PullImages(pull) => format!("pull {}", pull.images.join(", ")),
             Self::RemoveSandbox { pod, .. } => format!("stop and remove Pod {pod}"),
             Self::Run { purpose, .. } => purpose.clone(),
@@ -233,7 +268,8 @@ impl Change {
             Self::Remove { path } => json!({"kind": "remove", "path": path}),
             Self::RemoveTree { path } => json!({"kind": "remove-tree", "path": path}),
             Self::Unit { name, action } => json!({"kind": "unit", "name": name, "action": action}),
-            Self::Unmount { path } => json!({"kind": "unmount", "path": path}),
+            Self::Unmount { path, flags } if flags.is_empty() => json!({"kind": "unmount", "path": path}),
+            Self::Unmount { path, flags } => json!({"kind": "unmount", "path": path, "flags": names(flags)}),
             Self::PullImages(pull) => json!({"kind": "pull-images", "images": pull.images}),
             Self::RemoveSandbox { id, pod, .. } => json!({"kind": "remove-sandbox", "id": id, "pod": pod}),
             Self::Run { command, purpose } => json!({"kind": "run", "command": command.words, "purpose": purpose}),

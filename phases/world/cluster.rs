@@ -50,6 +50,22 @@ pub enum Identity {
         /// The token.
         token: HiddenToken,
     },
+    /// Somebody who holds a client certificate that is in no file of ours.
+    Certificate {
+        /// `https://host:port`.
+        server: String,
+        /// CA certificates in PEM.
+        ca_pem: String,
+        /// The certificate in PEM.
+        certificate: String,
+        /// Its key in PEM.
+        key: HiddenToken,
+    },
+    /// Nobody; the server is any on the internet, and verified with the CAs that this host trusts.
+    Public {
+        /// `https://host:port`.
+        server: String,
+    },
     /// Nobody in particular; the server is verified with this CA, or not at all before the CA is known.
     Anonymous {
         /// `https://host:port`.
@@ -59,7 +75,7 @@ pub enum Identity {
     },
 }
 
-/// A token inside an identity; prints as `<hidden>`.
+/// A token or a key inside an identity; prints as `<hidden>`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HiddenToken(pub Secret<String>);
 

@@ -247,6 +247,8 @@ pub struct ImagePull {
     pub socket: String,
     /// References.
     pub images: Vec<String>,
+    /// Whether one is pulled after the other, rather than several at once.
+    pub is_serial: bool,
 }
 
 /// A look at the machine, or a change of it, that failed.

@@ -15,8 +15,8 @@ mod overlay_etcd;
 mod progress;
 mod time;
 
-pub use change::{Change, ObjectChange, Undo, UnitAction, Verb};
-pub use cluster::{Answer, Cluster, ClusterError, Identity, ObjectRef};
+pub use change::{Change, ObjectChange, Undo, UnitAction, UnmountFlag, Verb};
+pub use cluster::{Answer, Cluster, ClusterError, HiddenToken, Identity, ObjectRef};
 pub use content::{Content, Secret, sha256_hex};
 pub use entropy::{Entropy, KeyAlgorithm};
 pub use etcd::{Etcd, EtcdAccess, EtcdError, EtcdMember, EtcdStatus, MemberAction, MemberChange, MemberId};
@@ -28,8 +28,13 @@ pub use overlay::Overlay;
 pub use progress::{Event, Progress};
 pub use time::{Clock, Probe, Time, Wait, WaitError, interrupted};
 
+use std::time::Duration;
+
 use crate::plan::{Entry, Journal};
 use crate::problem::Problem;
+
+/// kubeadm's `kubernetesAPICall`.
+pub const API_CALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// The ports together, and the one door for changes.
 pub struct World<'a> {
@@ -40,6 +45,7 @@ pub struct World<'a> {
     entropy: &'a dyn Entropy,
     progress: &'a dyn Progress,
     journal: &'a Journal<'a>,
+    api_call_limit: Duration,
 }
 
 impl<'a> World<'a> {
@@ -51,7 +57,19 @@ impl<'a> World<'a> {
         (entropy, progress): (&'a dyn Entropy, &'a dyn Progress),
         journal: &'a Journal<'a>,
     ) -> Self {
-        Self { host, cluster, etcd, time, entropy, progress, journal }
+        Self { host, cluster, etcd, time, entropy, progress, journal, api_call_limit: API_CALL_LIMIT }
+    }
+
+    /// The same with another limit for calls of the API server.
+    #[must_use]
+    pub fn with_api_call_limit(mut self, limit: Duration) -> Self {
+        self.api_call_limit = limit;
+        self
+    }
+
+    /// How long a call of the API server is tried again that fails for a reason which may pass.
+    pub fn api_call_limit(&self) -> Duration {
+        self.api_call_limit
     }
 
     /// The machine, to look at.

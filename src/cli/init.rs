@@ -1,13 +1,17 @@
 //! `kubestrap init`: flags and closing words.
 
+use std::path::PathBuf;
+
 use clap::{Arg, ArgMatches, Command, value_parser};
 use kubestrap_phases::config::{Init, InitFlags, resolve_init};
+use kubestrap_phases::plan::Selection;
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::workflows::INIT;
+use kubestrap_phases::workflows::{GENERATE_CSR, INIT};
 use kubestrap_phases::world::{Event, Progress as _};
 
+use super::init_phases;
 use super::phases::{selection, with_phases};
-use super::shared::{Shared, list, switch, text, texts, value};
+use super::shared::{self, Shared, folder, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
@@ -16,14 +20,14 @@ const KEY_PAIRS: usize = 15;
 
 pub(super) fn command() -> Command {
     let about = "Make this machine the first control-plane node of a cluster";
-    with_phases(Command::new("init").about(about), &INIT, flags)
+    init_phases::augment(with_phases(Command::new("init").about(about), &INIT, flags))
 }
 
 fn flags(command: Command) -> Command {
     command
         .arg(
             value("config", "FILE", "Configuration file (kubeadm v1beta2, v1beta3 or v1beta4)")
-                .value_parser(value_parser!(std::path::PathBuf)),
+                .value_parser(value_parser!(PathBuf)),
         )
         .arg(value(
             "apiserver-advertise-address",
@@ -51,6 +55,7 @@ fn flags(command: Command) -> Command {
         .arg(value("image-repository", "REPOSITORY", "Where images come from; default: the release's"))
         .arg(value("kubernetes-version", "RELEASE", "Release of the control plane; default: the installed kubelet's"))
         .arg(value("node-name", "NAME", "Name of the Node; default: the host name"))
+        .arg(shared::patches())
         .arg(value("pod-network-cidr", "CIDR", "Network of the Pods"))
         .arg(value("service-cidr", "CIDR", "Network of the Services; default: 10.96.0.0/12"))
         .arg(value("service-dns-domain", "DOMAIN", "DNS domain of the Services; default: cluster.local"))
@@ -63,17 +68,27 @@ fn flags(command: Command) -> Command {
             "Keep the shared certificates in the cluster for two hours, sealed, for further control-plane nodes",
         ))
         .arg(
+            value("kubeconfig-dir", "FOLDER", "Folder that the phases kubeconfig/* write to; default: /etc/kubernetes")
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(switch("csr-only", "With phases certs/*: make keys and requests only").hide(true))
+        .arg(
+            value("csr-dir", "FOLDER", "Where --csr-only writes; default: the certificate folder")
+                .value_parser(value_parser!(PathBuf))
+                .hide(true),
+        )
+        .arg(
             value(
                 "kubeconfig",
                 "FILE",
                 "Kubeconfig of the phases that talk to the cluster; default: /etc/kubernetes/admin.conf",
             )
-            .value_parser(value_parser!(std::path::PathBuf)),
+            .value_parser(value_parser!(PathBuf)),
         )
 }
 
 pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
-    let (selection, matches) = selection(matches, INIT.name);
+    let (selection, matches) = selection(matches);
     let is_whole = selection.only.is_none();
     let flags = InitFlags {
         config: matches.get_one("config").cloned(),
@@ -88,6 +103,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         image_repository: text(matches, "image-repository"),
         kubernetes_version: text(matches, "kubernetes-version"),
         node_name: text(matches, "node-name"),
+        patches: text(matches, "patches"),
         pod_network_cidr: text(matches, "pod-network-cidr"),
         service_cidr: text(matches, "service-cidr"),
         service_dns_domain: text(matches, "service-dns-domain"),
@@ -98,9 +114,27 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         certificate_key: text(matches, "certificate-key"),
         upload_certs: matches.get_flag("upload-certs"),
         skip_certificate_key_print: matches.get_flag("skip-certificate-key-print"),
+        kubeconfig_dir: folder(matches, "kubeconfig-dir")?,
+        ..InitFlags::default()
     };
+    let is_of = |group: &str| selection.only.as_ref().is_some_and(|only| only.starts_with(group));
+    if flags.kubeconfig_dir.is_some() && !is_of("kubeconfig") {
+        return Err(Problem::new("flag-of-a-phase", "--kubeconfig-dir is for the phases kubeconfig/* alone")
+            .at("--kubeconfig-dir")
+            .why("the kubelet and the control plane read theirs from /etc/kubernetes")
+            .fix("kubestrap init phase kubeconfig all --kubeconfig-dir FOLDER"));
+    }
+    if matches.get_flag("csr-only") {
+        return requests(flags, &selection, (folder(matches, "csr-dir")?, is_of("certs")), (shared, report));
+    }
+    let flags = init_phases::read(matches, flags);
     let mut session = Session::open(shared, report)?;
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
+    session.obey(&job.node);
+    let selection = selection.or_skip(&job.node.skip_phases);
+    if init_phases::print_manifest(matches, &selection, &job, report) {
+        return Ok(());
+    }
     if is_whole {
         session.make_keys_ahead(&job, "sa.key", KEY_PAIRS)?;
     }
@@ -108,11 +142,34 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     let took = session.run(&Order { workflow: &INIT, job: &job, selection: &selection, subject: &subject })?;
     // A key that was drawn by chance is of use only to those who are told.
     if selection.only.as_deref() == Some("upload-certs")
-        && let Some(key) = job.certificate_key.as_ref().filter(|_| !job.skip_certificate_key_print && !shared.dry_run)
+        && let Some(key) = job.certificate_key.as_ref().filter(|_| !job.skip_certificate_key_print && !session.is_dry())
     {
         report.event(Event::Result(key.reveal()));
     }
-    report.end(&if is_whole && !shared.dry_run { closing(&job, took) } else { String::new() });
+    report.end(&if is_whole && !session.is_dry() { closing(&job, took) } else { String::new() });
+    Ok(())
+}
+
+/// `init phase certs … --csr-only` of kubeadm 1.20: what `certs generate-csr` does, for one certificate or all.
+fn requests(
+    flags: InitFlags,
+    selection: &Selection,
+    (csr_dir, is_of_certs): (Option<PathBuf>, bool),
+    (shared, report): (&Shared, &Report),
+) -> Result<(), Problem> {
+    if !is_of_certs {
+        return Err(Problem::new("flag-of-a-phase", "--csr-only is for the phases certs/* alone")
+            .at("--csr-only")
+            .why("nothing else has something to be signed")
+            .fix("kubestrap certs generate-csr"));
+    }
+    let cert_dir = csr_dir.map(|folder| folder.display().to_string()).or(flags.cert_dir);
+    let flags = InitFlags { cert_dir, ..flags };
+    let session = Session::open(shared, report)?;
+    let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
+    let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
+    session.run(&Order { workflow: &GENERATE_CSR, job: &job, selection, subject: &subject })?;
+    report.end("");
     Ok(())
 }
 

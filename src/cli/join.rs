@@ -9,7 +9,7 @@ use kubestrap_phases::workflows::{JOIN, JOIN_CONTROL_PLANE};
 use kubestrap_phases::{discovery, join};
 
 use super::phases::{selection, with_phases};
-use super::shared::{Shared, list, switch, text, texts, value};
+use super::shared::{self, Shared, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
@@ -32,6 +32,11 @@ fn flags(command: Command) -> Command {
                 .value_parser(value_parser!(std::path::PathBuf)),
         )
         .arg(value("token", "TOKEN", "Bootstrap token, for discovery and for the kubelet's first certificate"))
+        .arg(value(
+            "discovery-file",
+            "FILE",
+            "Kubeconfig, or https URL of one, that names API server and CA of the cluster",
+        ))
         .arg(value("discovery-token", "TOKEN", "Token for discovery alone"))
         .arg(value("tls-bootstrap-token", "TOKEN", "Token for the kubelet's first certificate alone"))
         .arg(list(
@@ -60,14 +65,16 @@ fn flags(command: Command) -> Command {
         .arg(value("cri-socket", "SOCKET", "Socket of the container runtime; default: the one that is there"))
         .arg(list("ignore-preflight-errors", "CHECKS", "Checks whose errors become warnings; all: every one"))
         .arg(value("node-name", "NAME", "Name of the Node; default: the host name"))
+        .arg(shared::patches())
 }
 
 pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
-    let (selection, matches) = selection(matches, JOIN.name);
+    let (selection, matches) = selection(matches);
     let flags = JoinFlags {
         config: matches.get_one("config").cloned(),
         endpoint: text(matches, "endpoint"),
         token: text(matches, "token"),
+        discovery_file: text(matches, "discovery-file"),
         discovery_token: text(matches, "discovery-token"),
         tls_bootstrap_token: text(matches, "tls-bootstrap-token"),
         discovery_token_ca_cert_hash: texts(matches, "discovery-token-ca-cert-hash"),
@@ -78,10 +85,13 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         apiserver_bind_port: matches.get_one("apiserver-bind-port").copied(),
         cri_socket: text(matches, "cri-socket"),
         node_name: text(matches, "node-name"),
+        patches: text(matches, "patches"),
         ignore_preflight_errors: texts(matches, "ignore-preflight-errors"),
     };
     let mut session = Session::open(shared, report)?;
     let request = resolve_join(&flags, session.host())?;
+    session.obey(&request.node);
+    let selection = selection.or_skip(&request.node.skip_phases);
     let found = discovery::find(&request, session.servers(), session.time())?;
     let worker = join::read_cluster(&request, found, session.servers(), session.host())?;
     let subject = format!("{} · {} → {}", worker.cluster.release, worker.node.name, worker.discovery.server);
@@ -100,10 +110,10 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
             let took = session.run(&Order { workflow: &JOIN_CONTROL_PLANE, job: &job, selection, subject })?;
             let admin = job.worker.node.layout.kubeconfig("admin.conf");
             let see = format!("see it  export KUBECONFIG={}; kubectl get nodes", admin.display());
-            joined(&format!("{name} is a control-plane node now: it"), took, &see)
+            joined(format!("{name} is a control-plane node now: it"), took, &see)
         }
     };
-    report.end(if selection.only.is_none() && !shared.dry_run { &closing } else { "" });
+    report.end(if selection.only.is_none() && !session.is_dry() { &closing } else { "" });
     Ok(())
 }
 

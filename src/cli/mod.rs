@@ -1,26 +1,34 @@
 //! The command tree. A command file holds flags and closing words; the work is done by `launch`.
 
+mod about;
+mod arguments;
+mod catalogue;
+mod certs;
 mod config;
 mod init;
+mod init_phases;
 mod join;
+mod kubeconfig;
 mod phases;
 mod remove;
 mod reset;
 mod shared;
 mod token;
+mod upgrade;
 
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 use kubestrap_phases::problem::Problem;
-use serde_json::json;
 
 use crate::report::Report;
 pub(crate) use shared::Shared;
 
 /// Reads the command line, does what it says, and tells how it ended.
 pub(crate) fn run() -> ExitCode {
-    let matches = match command().try_get_matches() {
+    let root = command();
+    let words = arguments::in_our_words(std::env::args_os(), &root);
+    let matches = match root.try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => {
             let _ = error.print();
@@ -58,7 +66,14 @@ pub(crate) fn command() -> Command {
         remove::command(),
         token::command(),
         config::command(),
-        Command::new("version").about("Print the version of kubestrap"),
+        certs::command(),
+        kubeconfig::command(),
+        catalogue::command(),
+        upgrade::command(),
+        upgrade::alpha(),
+        about::version(),
+        about::completion(),
+        about::man(),
     ])
 }
 
@@ -70,9 +85,21 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("remove", matches)) => remove::run(matches, shared, report),
         Some(("token", matches)) => token::run(matches, shared, report),
         Some(("config", matches)) => config::run(matches, shared, report),
+        Some(("certs", matches)) => certs::run(matches, shared, report),
+        Some(("phase", matches)) => catalogue::run(matches, report),
+        Some(("upgrade", matches)) => upgrade::run(matches),
+        Some(("alpha", matches)) => match matches.subcommand() {
+            Some(("kubeconfig", matches)) => kubeconfig::run(matches, shared, report),
+            _ => upgrade::run_alpha(),
+        },
+        Some(("kubeconfig", matches)) => kubeconfig::run(matches, shared, report),
+        Some(("completion", matches)) => {
+            about::run_completion(matches, report);
+            Ok(())
+        }
+        Some(("man", matches)) => about::run_man(matches),
         _ => {
-            let version = env!("CARGO_PKG_VERSION");
-            report.answer(&format!("kubestrap {version}"), &json!({ "clientVersion": { "gitVersion": version } }));
+            about::run_version(shared, report);
             Ok(())
         }
     }
@@ -80,6 +107,8 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
 
 #[cfg(test)]
 mod help_tests;
+#[cfg(test)]
+mod kubeadm_tests;
 
 #[cfg(test)]
 mod tests {

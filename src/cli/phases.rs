@@ -1,8 +1,7 @@
 //! From a workflow's table to `phase` sub-commands, and from what was typed to a selection.
 
 use clap::{ArgMatches, Command};
-use kubestrap_phases::plan::{Selection, Step, Workflow};
-use kubestrap_phases::workflows::RENAMED;
+use kubestrap_phases::plan::{Fate, OTHER_NAMES, Selection, Step, Workflow};
 
 use super::shared::{list, texts};
 
@@ -16,8 +15,11 @@ pub(super) fn with_phases<J>(
         .about("Run a single phase or group of phases")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(workflow.steps.iter().map(|step| of_step(step, flags)));
-    let phase = with_old_names(phase, workflow.name, flags);
+        .subcommands(workflow.steps.iter().map(|step| of_step(workflow.name, step, flags)))
+        .subcommands(elsewhere(workflow, "", flags));
+    let phase = workflow.steps.iter().filter(|step| matches!(step, Step::Group { .. })).fold(phase, |phase, group| {
+        phase.mut_subcommand(group.name(), |command| command.subcommands(elsewhere(workflow, group.name(), flags)))
+    });
     flags(command)
         .arg(list(
             "skip-phases",
@@ -28,41 +30,52 @@ pub(super) fn with_phases<J>(
         .subcommand(phase)
 }
 
-/// What other releases call a phase is understood, and not shown.
-fn with_old_names(phase: Command, command: &str, flags: fn(Command) -> Command) -> Command {
-    RENAMED.iter().filter(|(of, ..)| *of == command).fold(phase, |phase, (_, old, new)| {
-        let about = format!("Other name of {new}");
-        match old.split_once('/') {
-            Some((group, name)) => phase.mut_subcommand(group, move |group| {
-                group.subcommand(flags(Command::new(name).about(about).hide(true)))
-            }),
-            None => phase.subcommand(flags(Command::new(*old).about(about).hide(true))),
+fn of_step<J>(workflow: &str, step: &'static Step<J>, flags: fn(Command) -> Command) -> Command {
+    let command = Command::new(step.name()).about(step.about()).aliases(other_words(workflow, step.name()));
+    let Step::Group { name, steps, .. } = step else { return flags(command) };
+    let command = if PHASES_OF_KUBEADM.contains(name) {
+        flags(command).args_conflicts_with_subcommands(true)
+    } else {
+        command.subcommand_required(true).arg_required_else_help(true)
+    };
+    command
+        .subcommand(flags(Command::new("all").about("All phases of this group")))
+        .subcommands(steps.iter().map(|step| of_step(workflow, step, flags)))
+}
+
+/// Groups that are one phase in kubeadm, and so run without `all` too.
+const PHASES_OF_KUBEADM: [&str; 1] = ["cleanup-node"];
+
+/// Other names of a phase at the top of a workflow.
+fn other_words(workflow: &str, path: &'static str) -> impl Iterator<Item = &'static str> {
+    let same = OTHER_NAMES
+        .iter()
+        .filter(move |other| other.workflow == workflow && other.fate == Fate::Is(path) && !other.path.contains('/'));
+    same.map(|other| other.path).collect::<Vec<_>>().into_iter()
+}
+
+/// Phases of kubeadm's in a group that have nothing left to do, or have left the group; hidden.
+fn elsewhere<J>(workflow: &Workflow<J>, group: &str, flags: fn(Command) -> Command) -> Vec<Command> {
+    let paths = workflow.paths();
+    let mut commands = Vec::new();
+    for other in OTHER_NAMES.iter().filter(|other| other.workflow == workflow.name) {
+        let (parent, name) = other.path.rsplit_once('/').unwrap_or(("", other.path));
+        let about = match other.fate {
+            Fate::Nothing(why) => format!("Nothing to do: {why}"),
+            Fate::Is(today) if !parent.is_empty() => format!("Is {today}"),
+            Fate::Is(_) => continue,
+        };
+        if parent == group && !paths.iter().any(|path| path == other.path) {
+            commands.push(flags(Command::new(name).about(about).hide(true)));
         }
-    })
-}
-
-fn renamed(command: &str, path: String) -> String {
-    let row = RENAMED.iter().find(|(of, old, _)| *of == command && *old == path);
-    row.map_or(path, |(.., new)| (*new).to_owned())
-}
-
-fn of_step<J>(step: &'static Step<J>, flags: fn(Command) -> Command) -> Command {
-    match step {
-        Step::Phase(phase) => flags(Command::new(phase.name()).about(phase.about())),
-        Step::Group { name, about, steps } => Command::new(*name)
-            .about(*about)
-            .subcommand_required(true)
-            .arg_required_else_help(true)
-            .subcommand(flags(Command::new("all").about("All phases of this group")))
-            .subcommands(steps.iter().map(|step| of_step(step, flags))),
     }
+    commands
 }
 
-/// Which phases of a command are wanted, and the matches that hold their flags.
-pub(super) fn selection<'m>(matches: &'m ArgMatches, command: &str) -> (Selection, &'m ArgMatches) {
+/// Which phases are wanted, and the matches that hold their flags.
+pub(super) fn selection(matches: &ArgMatches) -> (Selection, &ArgMatches) {
     let Some(("phase", mut inner)) = matches.subcommand() else {
-        let skip = texts(matches, "skip-phases").into_iter().map(|path| renamed(command, path)).collect();
-        return (Selection { only: None, skip }, matches);
+        return (Selection { only: None, skip: texts(matches, "skip-phases") }, matches);
     };
     let mut path: Vec<&str> = Vec::new();
     while let Some((name, below)) = inner.subcommand() {
@@ -71,5 +84,5 @@ pub(super) fn selection<'m>(matches: &'m ArgMatches, command: &str) -> (Selectio
         }
         inner = below;
     }
-    (Selection { only: Some(renamed(command, path.join("/"))), skip: Vec::new() }, inner)
+    (Selection { only: Some(path.join("/")), skip: Vec::new() }, inner)
 }

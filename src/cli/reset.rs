@@ -32,12 +32,13 @@ fn flags(command: Command) -> Command {
             value("kubeconfig", "FILE", "Credentials for drain and for deleting the Node; default: the node's own")
                 .value_parser(value_parser!(std::path::PathBuf)),
         )
+        .arg(switch("cleanup-tmp-dir", "Remove /etc/kubernetes/tmp too, where kubeadm keeps backups"))
         .arg(switch("skip-drain", "Leave Pods where they are; they end with this node"))
         .arg(value("drain-timeout", "DURATION", "How long to wait for Pods to go; default: 2m0s"))
 }
 
 pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
-    let (selection, matches) = selection(matches, RESET.name);
+    let (selection, matches) = selection(matches);
     let is_whole = selection.only.is_none();
     let flags = ResetFlags {
         config: matches.get_one("config").cloned(),
@@ -46,18 +47,21 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         kubeconfig: matches.get_one("kubeconfig").cloned(),
         ignore_preflight_errors: texts(matches, "ignore-preflight-errors"),
         force: matches.get_flag("force"),
+        cleanup_tmp_dir: matches.get_flag("cleanup-tmp-dir"),
         skip_drain: matches.get_flag("skip-drain"),
         drain_timeout: text(matches, "drain-timeout"),
     };
-    let session = Session::open(shared, report)?;
+    let mut session = Session::open(shared, report)?;
     let job = resolve_reset(&flags, session.host())?;
-    if !flags.force && !shared.dry_run && !is_confirmed(&job, session.host()) {
+    session.obey(&job.node);
+    let selection = selection.or_skip(&job.node.skip_phases);
+    if !job.force && !session.is_dry() && !is_confirmed(&job, session.host()) {
         return Err(Problem::new("not-confirmed", "reset was not confirmed; nothing was changed")
             .fix("answer y, or say so beforehand: kubestrap reset --force"));
     }
     let took =
         session.run(&Order { workflow: &RESET, job: &job, selection: &selection, subject: job.node.name.as_str() })?;
-    if is_whole && !shared.dry_run {
+    if is_whole && !session.is_dry() {
         session.forget()?;
         report.end(&format!("\n{} is no node any more. It took {:.1} s.\n", job.node.name, took.as_secs_f64()));
     } else {

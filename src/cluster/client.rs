@@ -5,6 +5,8 @@
 use std::io;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use kubestrap_phases::world::{ClusterError, Identity};
@@ -27,6 +29,14 @@ pub(super) async fn open(identity: &Identity) -> Result<(String, Client), Cluste
             config.auth_info.token = Some(token.0.reveal().clone().into());
             config
         }
+        Identity::Certificate { server, ca_pem, certificate, key } => {
+            let mut config = with_ca(server, ca_pem)?;
+            config.auth_info.client_certificate_data = Some(STANDARD.encode(certificate));
+            config.auth_info.client_key_data = Some(STANDARD.encode(key.0.reveal()).into());
+            config
+        }
+        // Without a CA of its own, the client asks the host's.
+        Identity::Public { server } => bare(server)?,
         Identity::Anonymous { server, ca_pem: Some(ca_pem) } => with_ca(server, ca_pem)?,
         Identity::Anonymous { server, ca_pem: None } => {
             let mut config = bare(server)?;
@@ -69,7 +79,10 @@ fn with_ca(server: &str, ca_pem: &str) -> Result<Config, ClusterError> {
 fn place(identity: &Identity) -> String {
     match identity {
         Identity::Kubeconfig(path) => path.display().to_string(),
-        Identity::Token { server, .. } | Identity::Anonymous { server, .. } => server.clone(),
+        Identity::Token { server, .. }
+        | Identity::Certificate { server, .. }
+        | Identity::Public { server }
+        | Identity::Anonymous { server, .. } => server.clone(),
     }
 }
 

@@ -151,3 +151,71 @@ fn tls(access: &EtcdAccess) -> Result<ClientTlsConfig, EtcdError> {
 fn read(path: &Path) -> Result<Vec<u8>, EtcdError> {
     std::fs::read(path).map_err(|source| EtcdError::Credentials { path: path.display().to_string(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    /// Endpoints, and files that open nothing.
+    fn access(name: &str, endpoints: &[&str]) -> EtcdAccess {
+        let folder = std::env::temp_dir().join(format!("kubestrap-etcd-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(["etcd".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
+        let file = |name: &str, text: &str| -> PathBuf {
+            fs::write(folder.join(name), text).unwrap();
+            folder.join(name)
+        };
+        EtcdAccess {
+            endpoints: endpoints.iter().map(|endpoint| (*endpoint).to_owned()).collect(),
+            ca: file("ca.crt", &certificate),
+            certificate: file("client.crt", &certificate),
+            key: file("client.key", &key.serialize_pem()),
+        }
+    }
+
+    /// A port of this machine on which nobody listens.
+    fn closed() -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("https://{}", listener.local_addr().unwrap())
+    }
+
+    #[test]
+    fn an_endpoint_that_does_not_answer_is_named_with_the_cause() {
+        let (first, second) = (closed(), closed());
+        let access = access("closed", &[&first, &second]);
+        let error = EtcdServers::new().unwrap().members(&access).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot reach etcd at {first}"));
+        assert!(error.reason().contains("refused"), "{error:?}");
+        fs::remove_dir_all(access.ca.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        let access =
+            EtcdAccess { key: "/nonexistent/client.key".into(), ..access("missing", &["https://127.0.0.1:1"]) };
+        let error = EtcdServers::new().unwrap().status(&access, "https://127.0.0.1:1").unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/client.key"), "{error}");
+        fs::remove_dir_all(access.ca.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn without_an_endpoint_nobody_is_asked() {
+        let access = access("nobody", &[]);
+        let error = EtcdServers::new().unwrap().members(&access).unwrap_err();
+        assert!(matches!(error, EtcdError::NoEndpoint), "{error:?}");
+        fs::remove_dir_all(access.ca.parent().unwrap()).unwrap();
+    }
+
+    /// Field 1 is a text, field 2 a truth, as in rpc.proto.
+    #[test]
+    fn a_request_is_written_as_etcd_reads_it() {
+        let request = MemberAddRequest { peer_urls: vec!["https://n2:2380".to_owned()], is_learner: true };
+        assert_eq!(request.encode_to_vec(), b"\x0a\x0fhttps://n2:2380\x10\x01");
+    }
+}

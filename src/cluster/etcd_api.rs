@@ -17,7 +17,7 @@ pub(super) struct MemberListRequest {
     pub(super) linearizable: bool,
 }
 
-/// The members in `MemberListResponse`, `MemberAddResponse`'s siblings included: all have them in the same place but one.
+/// `MemberListResponse`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct MemberListResponse {
     #[prost(message, repeated, tag = "2")]

@@ -121,7 +121,7 @@ impl Host for Linux {
             Change::Remove { path } => files::remove(path),
             Change::RemoveTree { path } => tree::remove(path, &mounts::all()?),
             Change::Unit { name, action } => units::act(name, *action),
-            Change::Unmount { path } => mounts::unmount(path),
+            Change::Unmount { path, flags } => mounts::unmount(path, flags),
             Change::PullImages(pull) => self.runtimes.pull(pull),
             Change::RemoveSandbox { socket, id, pod } => self.runtimes.remove_sandbox(socket, id, pod),
             Change::Run { command, .. } => commands::run(command).map(|_| ()),

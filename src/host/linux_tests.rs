@@ -217,7 +217,7 @@ fn commands_and_images_say_whether_there_is_a_way_back() {
     let host = a_host(&scratch);
     let run = Change::Run { command: Command::new(&["true"]), purpose: "do nothing".to_owned() };
     assert!(matches!(done(&host, &run), Undo::Impossible { .. }));
-    let pull = ImagePull { socket: "/run/none.sock".to_owned(), images: vec!["pause".to_owned()] };
+    let pull = ImagePull { socket: "/run/none.sock".to_owned(), images: vec!["pause".to_owned()], is_serial: false };
     assert_eq!(host.prepare(&Change::PullImages(pull)).unwrap(), Undo::Nothing);
 }
 

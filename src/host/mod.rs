@@ -26,6 +26,11 @@ pub(crate) use linux::Linux;
 pub(crate) use own_file::write_for_user;
 pub(crate) use state::JournalFile;
 
+/// Whether whoever runs this may change the machine.
+pub(crate) fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

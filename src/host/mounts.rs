@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use kubestrap_phases::world::{HostError, Mount};
+use kubestrap_phases::world::{HostError, Mount, UnmountFlag};
+use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 
 /// All mount points that this process sees.
@@ -30,12 +31,25 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-/// Unmounts what lies on top here; nothing mounted is fine. Not lazily: what is in use stays and is an error.
-pub(super) fn unmount(path: &Path) -> Result<(), HostError> {
+/// Unmounts what lies on top here; nothing mounted is fine. What is in use stays and is an error, unless a flag says otherwise.
+pub(super) fn unmount(path: &Path, flags: &[UnmountFlag]) -> Result<(), HostError> {
     if !is_mount_point(&all()?, path) {
         return Ok(());
     }
-    umount2(path, MntFlags::UMOUNT_NOFOLLOW).map_err(|error| HostError::Write {
+    let flags = flags.iter().fold(MntFlags::UMOUNT_NOFOLLOW, |all, flag| {
+        all | match flag {
+            UnmountFlag::Force => MntFlags::MNT_FORCE,
+            UnmountFlag::Detach => MntFlags::MNT_DETACH,
+            UnmountFlag::Expire => MntFlags::MNT_EXPIRE,
+            UnmountFlag::NoFollow => MntFlags::UMOUNT_NOFOLLOW,
+        }
+    });
+    let unmounted = match umount2(path, flags) {
+        // The first try with MNT_EXPIRE only marks it: umount2(2).
+        Err(Errno::EAGAIN) if flags.contains(MntFlags::MNT_EXPIRE) => umount2(path, flags),
+        other => other,
+    };
+    unmounted.map_err(|error| HostError::Write {
         action: "unmount",
         path: path.to_owned(),
         source: io::Error::from(error),
@@ -116,6 +130,6 @@ mod tests {
 
     #[test]
     fn unmounting_where_nothing_is_mounted_is_done_already() {
-        unmount(Path::new("/proc/self/nothing-here")).unwrap();
+        unmount(Path::new("/proc/self/nothing-here"), &[]).unwrap();
     }
 }

@@ -44,14 +44,21 @@ impl Runtimes {
         self.talk(socket, "tell its state", status)
     }
 
-    /// Pulls all images, several at once; an image that fails does not keep the others from being pulled.
+    /// Pulls all images, several at once unless that is not wanted; an image that fails does not keep the others from being pulled.
     pub(super) fn pull(&self, pull: &ImagePull) -> Result<(), HostError> {
         let failures = self.talk(&pull.socket, "pull images", async |connection| {
+            let mut pulled = Vec::new();
             let mut pulls = JoinSet::new();
             for image in &pull.images {
-                pulls.spawn(pull_one(connection.clone(), image.clone()));
+                let one = pull_one(connection.clone(), image.clone());
+                if pull.is_serial {
+                    pulled.push(one.await);
+                } else {
+                    pulls.spawn(one);
+                }
             }
-            let failed = pulls.join_all().await.into_iter().filter_map(|(image, result)| Some((image, result.err()?)));
+            pulled.extend(pulls.join_all().await);
+            let failed = pulled.into_iter().filter_map(|(image, result)| Some((image, result.err()?)));
             Ok(failed.map(|(image, status)| (image, cri::words(&status))).collect::<BTreeMap<_, _>>())
         })?;
         if failures.is_empty() {

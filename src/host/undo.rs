@@ -41,7 +41,7 @@ pub(super) fn of(change: &Change, kept: &Path) -> Result<Undo, HostError> {
         Change::RemoveTree { path } => {
             Ok(Undo::Impossible { why: format!("what is below {} is not kept", path.display()) })
         }
-        Change::Unmount { path } => {
+        Change::Unmount { path, .. } => {
             Ok(Undo::Impossible { why: format!("how {} was mounted is not kept", path.display()) })
         }
         Change::PullImages(_) => Ok(Undo::Nothing),

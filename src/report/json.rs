@@ -37,6 +37,16 @@ impl Json {
         });
     }
 
+    /// Several answers: JSON objects one after the other, YAML documents.
+    pub(super) fn answers(&self, values: &[Value]) {
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 && self.form == Form::Documents {
+                super::result("---");
+            }
+            self.answer(value);
+        }
+    }
+
     pub(super) fn event(&self, event: Event<'_>) {
         let value = match event {
             Event::WorkflowStarted { name, subject } => {

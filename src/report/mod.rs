@@ -12,12 +12,14 @@ mod problem;
 use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
 
+use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{Event, Progress};
 use serde_json::Value;
 
 /// Form of what is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// Living lines on a terminal, plain lines elsewhere.
     Text,
@@ -25,6 +27,22 @@ pub(crate) enum Output {
     Json,
     /// The same as YAML documents.
     Yaml,
+    /// Text; `version` says less then.
+    Short,
+}
+
+impl Output {
+    /// Reads the forms that every command knows.
+    pub(crate) fn parser() -> impl TypedValueParser<Value = Self> {
+        Self::parser_of(&[Self::Text, Self::Json, Self::Yaml])
+    }
+
+    /// Reads the forms of a command that knows others.
+    pub(crate) fn parser_of(forms: &[Self]) -> impl TypedValueParser<Value = Self> + use<> {
+        let names = forms.iter().filter_map(ValueEnum::to_possible_value);
+        PossibleValuesParser::new(names)
+            .map(|name| <Self as ValueEnum>::from_str(&name, false).expect("only the forms' names are let through"))
+    }
 }
 
 /// One of the ways to speak.
@@ -46,8 +64,10 @@ impl Report {
         let way = match output {
             Output::Json => Way::Json(json::Json::new(json::Form::Lines)),
             Output::Yaml => Way::Json(json::Json::new(json::Form::Documents)),
-            Output::Text if plain || !std::io::stderr().is_terminal() => Way::Plain(plain::Plain::new()),
-            Output::Text => Way::Bars(bars::Bars::new()),
+            Output::Text | Output::Short if plain || !std::io::stderr().is_terminal() => {
+                Way::Plain(plain::Plain::new())
+            }
+            Output::Text | Output::Short => Way::Bars(bars::Bars::new()),
         };
         Self { way, results: RefCell::default() }
     }
@@ -67,12 +87,37 @@ impl Report {
         }
     }
 
+    /// Warns outside of any run.
+    pub(crate) fn warning(&self, problem: &Problem) {
+        match &self.way {
+            Way::Json(json) => json.event(Event::Warning(problem)),
+            Way::Bars(_) | Way::Plain(_) => {
+                say(&format!("warn  {problem}"));
+                problem.fixes.iter().for_each(|fix| say(&format!("      fix: {fix}")));
+            }
+        }
+    }
+
     /// Gives the answer of a command that only looks: as text for people, or as a value for programs.
     pub(crate) fn answer(&self, text: &str, value: &Value) {
         match &self.way {
             Way::Json(json) => json.answer(value),
             Way::Bars(_) | Way::Plain(_) => result(text),
         }
+    }
+
+    /// Gives an answer that is several objects for a program: one after the other, as kubeadm does.
+    pub(crate) fn answers(&self, text: &str, values: &[Value]) {
+        match &self.way {
+            Way::Json(json) => json.answers(values),
+            Way::Bars(_) | Way::Plain(_) if text.is_empty() => {}
+            Way::Bars(_) | Way::Plain(_) => result(text),
+        }
+    }
+
+    /// Tells a warning of a command that only looks; never on standard output, which belongs to the answer.
+    pub(crate) fn aside(&self, warning: &Problem) {
+        say(&problem::text(warning, problem::Paint::of_terminal()).replacen("error:", "warning:", 1));
     }
 
     /// Says the closing words, then gives the results.

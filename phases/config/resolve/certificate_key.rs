@@ -1,6 +1,6 @@
 //! The certificate key: the given one or a random one, and whether there is anything to seal with it.
 
-use crate::config::draft::{Draft, Setting};
+use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
 use crate::config::{ClusterConfig, Layout};
 use crate::problem::Problem;
@@ -9,6 +9,12 @@ use crate::world::{Entropy, Host, Secret};
 /// The key that was given, if one was. Its text is never repeated.
 pub(super) fn given(draft: &Draft, setting: Setting, findings: &mut Findings) -> Option<Secret<String>> {
     let (key, origin) = draft.text(setting)?;
+    check(key, origin, findings);
+    Some(Secret::new(key.to_owned()))
+}
+
+/// Whether a text is a key.
+pub(super) fn check(key: &str, origin: &Origin, findings: &mut Findings) {
     if key.len() != 64 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let mut finding = Problem::new("config-bad-certificate-key", "the certificate key cannot be used")
             .why("it must be 64 hex digits, that is 32 bytes")
@@ -16,7 +22,6 @@ pub(super) fn given(draft: &Draft, setting: Setting, findings: &mut Findings) ->
         finding.place = origin.place();
         findings.add(finding);
     }
-    Some(Secret::new(key.to_owned()))
 }
 
 /// 32 random bytes as hex digits.

@@ -7,6 +7,7 @@ use crate::config::findings::Findings;
 use crate::config::{Cidr, ClusterConfig, Component, is_dns_subdomain};
 use crate::nearest;
 use crate::problem::Problem;
+use crate::releases::GATES;
 
 /// Service and Pod networks: how many, how large, and apart from each other.
 pub(super) fn networks(cluster: &ClusterConfig, draft: &Draft, findings: &mut Findings) {
@@ -94,34 +95,32 @@ fn last_value<'a>(component: &'a Component, name: &str) -> Option<&'a str> {
 
 /// Feature gates are known in the target release, and none asks for what is not done here.
 pub(super) fn feature_gates(cluster: &ClusterConfig, draft: &Draft, findings: &mut Findings) {
-    const GATES: [(&str, std::ops::RangeInclusive<u32>); 9] = [
-        ("ControlPlaneKubeletLocalMode", 31..=35),
-        ("EtcdLearnerMode", 27..=32),
-        ("IPv6DualStack", 20..=23),
-        ("NodeLocalCRISocket", 32..=36),
-        ("PublicKeysECDSA", 20..=36),
-        ("RootlessControlPlane", 22..=99),
-        ("UnversionedKubeletConfigMap", 23..=25),
-        ("UpgradeAddonsBeforeControlPlane", 28..=30),
-        ("WaitForAllControlPlaneComponents", 30..=34),
-    ];
     let minor = cluster.release.minor();
-    let known: Vec<&str> = GATES.iter().filter(|(_, minors)| minors.contains(&minor)).map(|(name, _)| *name).collect();
+    let known: Vec<&str> = GATES.iter().filter(|gate| gate.is_in(minor)).map(|gate| gate.name).collect();
     let origin = draft.origin(Setting::FeatureGates);
     for (name, enabled) in &cluster.feature_gates {
-        if !known.contains(&name.as_str()) {
-            let why = format!("v1.{minor} knows {}", known.join(", "));
-            let fix = match nearest(name, known.iter().copied()) {
-                Some(known) => format!("write {known} instead of {name}"),
-                None => format!("remove {name}"),
-            };
-            let mut finding =
-                Problem::new("config-unknown-gate", format!("unknown feature gate {name}")).why(why).fix(fix);
-            finding.place = origin.place();
-            findings.add(finding);
-        } else if name == "RootlessControlPlane" && *enabled {
+        if name == "RootlessControlPlane" && *enabled {
             super::not_served("feature gate RootlessControlPlane", &origin, "set it to false", findings);
         }
+        if known.contains(&name.as_str()) {
+            continue;
+        }
+        let of_other_release = GATES.iter().find(|gate| gate.name == name);
+        let why = match of_other_release {
+            Some(gate) if gate.since > minor => format!("it comes with v1.{}, and this is v1.{minor}", gate.since),
+            Some(gate) if gate.is_on => {
+                format!("v1.{} was the last to have it; what it did is always done since", gate.until)
+            }
+            Some(gate) => format!("v1.{} was the last to have it", gate.until),
+            None => format!("v1.{minor} knows {}", known.join(", ")),
+        };
+        let fix = match nearest(name, known.iter().copied()).filter(|_| of_other_release.is_none()) {
+            Some(known) => format!("write {known} instead of {name}"),
+            None => format!("remove {name}"),
+        };
+        let mut finding = Problem::new("config-unknown-gate", format!("unknown feature gate {name}")).why(why).fix(fix);
+        finding.place = origin.place();
+        findings.add(finding);
     }
 }
 
@@ -177,7 +176,7 @@ pub(super) fn external_etcd(etcd: &crate::config::ExternalEtcd, draft: &Draft, f
     let http_origin = draft.texts(Setting::EtcdHttpEndpoints).1;
     for endpoint in etcd.http_endpoints.iter().filter(|_| http_origin != Origin::Default) {
         let host = endpoint.split_once("://").map(|(_, rest)| rest.trim_end_matches('/'));
-        if !host.is_some_and(|host| crate::config::HostPort::parse(host, Some(2379)).is_ok()) {
+        if host.is_none_or(|host| crate::config::HostPort::parse(host, Some(2379)).is_err()) {
             let why = format!("{endpoint:?} is not a URL such as http://10.0.0.5:2381");
             findings.wrong(id, what, &http_origin, why, "[http://10.0.0.5:2381]");
         }

@@ -44,6 +44,7 @@ pub(super) fn build(draft: &Draft, release: Release, bind_port: Option<u16>, fin
         control_plane_endpoint: control_plane_endpoint(draft, bind_port.unwrap_or(6443), findings),
         certificates_dir: absolute(draft, Setting::CertificatesDir, Layout::CERTIFICATES, findings),
         image_repository,
+        use_hyperkube: use_hyperkube(draft, &release, findings),
         networking: networking(draft, findings),
         etcd: etcd(draft, findings),
         api_server: component(
@@ -85,6 +86,16 @@ pub(super) fn build(draft: &Draft, release: Release, bind_port: Option<u16>, fin
         None => {}
     }
     cluster
+}
+
+fn use_hyperkube(draft: &Draft, release: &Release, findings: &mut Findings) -> bool {
+    let is_wanted = draft.is_true(Setting::UseHyperKubeImage);
+    if is_wanted && !release.has_hyperkube() {
+        let origin = draft.origin(Setting::UseHyperKubeImage);
+        let why = format!("kubeadm has dropped it in v1.22, and this is {release}");
+        findings.wrong("config-bad-hyperkube", "the image hyperkube cannot be used", &origin, why, "false");
+    }
+    is_wanted
 }
 
 const fn hours(hours: u64) -> Duration {

@@ -6,7 +6,8 @@ use super::cluster::{build, check_component};
 use super::{INVALID, certificate_key, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
-use crate::config::{ApiEndpoint, Init, InitFlags, component};
+use crate::config::{ApiEndpoint, Init, InitFlags, Layout, NodeConfig, component};
+use crate::patches;
 use crate::problem::Problem;
 use crate::world::{Clock, Entropy, Host};
 
@@ -60,8 +61,15 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
         }
         false => None,
     };
+    let node = node.map(|node| NodeConfig { patches: node.patches.of_release(&cluster.release), ..node });
+    let node = node.map(|mut node| {
+        if let Some(folder) = &flags.kubeconfig_dir {
+            node.layout = node.layout.with_kubeconfigs(folder);
+        }
+        node
+    });
     let init = node.zip(address).map(|(node, address)| Init {
-        kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| node.layout.kubeconfig("admin.conf")),
+        kubeconfig: flags.kubeconfig.clone().unwrap_or_else(|| Layout::default().kubeconfig("admin.conf")),
         cluster,
         node,
         endpoint: ApiEndpoint { address, port },
@@ -70,6 +78,14 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
         skip_token_print: flags.skip_token_print,
         skip_certificate_key_print: flags.skip_certificate_key_print,
     });
+    if let Some(init) = &init
+        && findings.is_empty()
+        && !init.node.patches.is_empty()
+    {
+        patches::check_control_plane(init, findings);
+        patches::check_kubelet(&init.cluster, &init.node, findings);
+        patches::check_addons(&init.cluster, &init.node.patches, findings);
+    }
     std::mem::take(findings).finish(init, INVALID.0, INVALID.1)
 }
 
@@ -83,6 +99,7 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
         (Setting::ImageRepository, "--image-repository", &flags.image_repository),
         (Setting::KubernetesVersion, "--kubernetes-version", &flags.kubernetes_version),
         (Setting::NodeName, "--node-name", &flags.node_name),
+        (Setting::PatchesDirectory, "--patches", &flags.patches),
         (Setting::PodSubnet, "--pod-network-cidr", &flags.pod_network_cidr),
         (Setting::ServiceSubnet, "--service-cidr", &flags.service_cidr),
         (Setting::DnsDomain, "--service-dns-domain", &flags.service_dns_domain),
@@ -97,22 +114,53 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
             Some(flags.apiserver_cert_extra_sans.clone()),
         );
     }
-    if let Some(text) = &flags.feature_gates {
-        let mut gates = Map::new();
-        for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
-            match gate.split_once('=').map(|(name, on)| (name.trim(), on.trim().parse::<bool>())) {
-                Some((name, Ok(on))) if !name.is_empty() => drop(gates.insert(name.to_owned(), json!(on))),
-                _ => findings.wrong(
-                    "config-bad-gate",
-                    "a feature gate cannot be read",
-                    &Origin::Flag("--feature-gates"),
-                    format!("{gate:?} is not of the form Name=true"),
-                    "PublicKeysECDSA=true",
-                ),
-            }
+    for (key, flag, args) in [
+        (Setting::ApiServerArgs, "--apiserver-extra-args", &flags.extra_args.api_server),
+        (Setting::ControllerManagerArgs, "--controller-manager-extra-args", &flags.extra_args.controller_manager),
+        (Setting::SchedulerArgs, "--scheduler-extra-args", &flags.extra_args.scheduler),
+    ] {
+        if !args.is_empty() {
+            draft.say_flag(key, flag, Some(extra_args(args, flag, findings)));
         }
-        draft.say_flag(Setting::FeatureGates, "--feature-gates", Some(Value::Object(gates)));
     }
+    say_gates(draft, flags.feature_gates.as_deref(), findings);
+}
+
+/// Lays the gates of `--feature-gates` over.
+pub(super) fn say_gates(draft: &mut Draft, flag: Option<&str>, findings: &mut Findings) {
+    let Some(text) = flag else { return };
+    let mut gates = Map::new();
+    for gate in text.split(',').map(str::trim).filter(|gate| !gate.is_empty()) {
+        match gate.split_once('=').map(|(name, on)| (name.trim(), on.trim().parse::<bool>())) {
+            Some((name, Ok(on))) if !name.is_empty() => drop(gates.insert(name.to_owned(), json!(on))),
+            _ => findings.wrong(
+                "config-bad-gate",
+                "a feature gate cannot be read",
+                &Origin::Flag("--feature-gates"),
+                format!("{gate:?} is not of the form Name=true"),
+                "PublicKeysECDSA=true",
+            ),
+        }
+    }
+    draft.say_flag(Setting::FeatureGates, "--feature-gates", Some(Value::Object(gates)));
+}
+
+/// `name=value` each, in the shape that files have.
+fn extra_args(args: &[String], flag: &'static str, findings: &mut Findings) -> Vec<Value> {
+    let mut read = Vec::new();
+    for arg in args {
+        match arg.split_once('=') {
+            Some((name, value)) => read.push(json!({"name": name.trim(), "value": value})),
+            None => findings.wrong(
+                "config-bad-argument",
+                "an additional flag cannot be used",
+                &Origin::Flag(flag),
+                format!("{arg:?} is not of the form name=value"),
+                "v=4,profiling=false",
+            ),
+        }
+    }
+    read
 }
 
 /// A TCP port.

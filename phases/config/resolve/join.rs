@@ -5,26 +5,18 @@ use std::time::Duration;
 
 use super::cluster::duration;
 use super::init::port;
-use super::{INVALID, certificate_key, defaults, node, read_file, refuse_what_is_not_served};
+use super::{INVALID, certificate_key, defaults, discovery_file, node, read_file, refuse_what_is_not_served};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
-use crate::config::{ApiEndpoint, BootstrapToken, CaPin, HostPort, JoinFlags, NodeConfig};
+use crate::config::{ApiEndpoint, Bootstrap, BootstrapToken, CaPin, HostPort, JoinFlags, NodeConfig};
 use crate::problem::Problem;
 use crate::world::{Facts, Host, Secret};
 
 /// What `join` knows before it has spoken to anybody.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JoinRequest {
-    /// Where to ask first.
-    pub endpoint: HostPort,
-    /// Token that signs the cluster-info.
-    pub discovery_token: BootstrapToken,
-    /// Token for the TLS bootstrap.
-    pub tls_bootstrap_token: BootstrapToken,
-    /// Public keys one of which the cluster's CA must have.
-    pub pins: Vec<CaPin>,
-    /// Whether any CA is believed.
-    pub unsafe_skip_ca_verification: bool,
+    /// How the cluster is found and its CA believed.
+    pub discovery: DiscoverBy,
     /// How long to look for the cluster-info.
     pub discovery_timeout: Duration,
     /// How long to wait for the kubelet's certificate.
@@ -37,6 +29,42 @@ pub struct JoinRequest {
     pub control_plane: Option<ControlPlaneRequest>,
 }
 
+/// How a cluster is found and its CA believed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DiscoverBy {
+    /// By a token that has signed the cluster-info, and pins.
+    Token(TokenDiscovery),
+    /// By a kubeconfig.
+    File {
+        /// What it says.
+        cluster: TrustedCluster,
+        /// Token for the TLS bootstrap; counts more than the file's credentials.
+        token: Option<BootstrapToken>,
+    },
+    /// By a kubeconfig that is still to be fetched.
+    Url {
+        /// `https://…`.
+        url: String,
+        /// Token for the TLS bootstrap.
+        token: Option<BootstrapToken>,
+    },
+}
+
+/// What discovery by token starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenDiscovery {
+    /// Where to ask first.
+    pub endpoint: HostPort,
+    /// Token that signs the cluster-info.
+    pub discovery_token: BootstrapToken,
+    /// Token for the TLS bootstrap.
+    pub tls_bootstrap_token: BootstrapToken,
+    /// Public keys one of which the cluster's CA must have.
+    pub pins: Vec<CaPin>,
+    /// Whether any CA is believed.
+    pub unsafe_skip_ca_verification: bool,
+}
+
 /// What a machine that joins the control plane knows of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ControlPlaneRequest {
@@ -46,6 +74,19 @@ pub struct ControlPlaneRequest {
     pub certificate_key: Option<Secret<String>>,
     /// How long to wait for its components, where that was said.
     pub timeout: Option<Duration>,
+}
+
+/// What a discovery file says, with everything that it names embedded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrustedCluster {
+    /// `https://host:port`.
+    pub server: String,
+    /// CA certificates in PEM.
+    pub ca_pem: String,
+    /// Its credentials, where it has any.
+    pub credentials: Option<Bootstrap>,
+    /// The file or URL, for messages.
+    pub place: String,
 }
 
 /// The command that prints everything a join needs.
@@ -67,25 +108,18 @@ pub fn resolve_join(flags: &JoinFlags, host: &dyn Host) -> Result<JoinRequest, P
     refuse_what_is_not_served(&draft, findings);
     let facts = host.facts()?;
     let release = defaults::node_release(host);
-    let endpoint = endpoint(&draft, findings);
-    let (discovery_token, tls_bootstrap_token) = tokens(&draft, findings);
-    let unsafe_skip_ca_verification = draft.is_true(Setting::UnsafeSkipCaVerification);
-    let pins = pins(&draft, findings);
+    let discovery = match discovery_file::said(&draft, findings) {
+        Some((file, origin)) => discovery_file::discovery(file, &origin, &draft, host, findings)?,
+        None => by_token(&draft, is_read, findings),
+    };
     let discovery_timeout = duration(&draft, Setting::DiscoveryTimeout, FIVE_MINUTES, findings);
     let tls_bootstrap_timeout = duration(&draft, Setting::TlsBootstrapTimeout, FIVE_MINUTES, findings);
     let ca_cert_path = ca_cert_path(&draft, findings);
-    if is_read {
-        find_missing(&draft, findings);
-    }
     let control_plane = control_plane(&draft, &facts, findings);
     let node = node::node(&draft, &flags.ignore_preflight_errors, &release, (host, &facts), findings)?;
     let request = (|| {
         Some(JoinRequest {
-            endpoint: endpoint?,
-            discovery_token: discovery_token?,
-            tls_bootstrap_token: tls_bootstrap_token?,
-            pins,
-            unsafe_skip_ca_verification,
+            discovery: discovery?,
             discovery_timeout,
             tls_bootstrap_timeout,
             ca_cert_path,
@@ -103,8 +137,10 @@ fn lay_flags_over(draft: &mut Draft, flags: &JoinFlags) {
         (Setting::DiscoveryToken, "--discovery-token", &flags.discovery_token),
         (Setting::TlsBootstrapToken, "--token", &flags.token),
         (Setting::TlsBootstrapToken, "--tls-bootstrap-token", &flags.tls_bootstrap_token),
+        (Setting::DiscoveryKubeconfig, "--discovery-file", &flags.discovery_file),
         (Setting::CriSocket, "--cri-socket", &flags.cri_socket),
         (Setting::NodeName, "--node-name", &flags.node_name),
+        (Setting::PatchesDirectory, "--patches", &flags.patches),
     ] {
         draft.say_flag(key, flag, value.clone());
     }
@@ -129,6 +165,23 @@ fn lay_flags_over(draft: &mut Draft, flags: &JoinFlags) {
             Origin::Flag("--discovery-token-unsafe-skip-ca-verification"),
         );
     }
+}
+
+fn by_token(draft: &Draft, is_read: bool, findings: &mut Findings) -> Option<DiscoverBy> {
+    let endpoint = endpoint(draft, findings);
+    let (discovery_token, tls_bootstrap_token) = tokens(draft, findings);
+    let unsafe_skip_ca_verification = draft.is_true(Setting::UnsafeSkipCaVerification);
+    let pins = pins(draft, findings);
+    if is_read {
+        find_missing(draft, findings);
+    }
+    Some(DiscoverBy::Token(TokenDiscovery {
+        endpoint: endpoint?,
+        discovery_token: discovery_token?,
+        tls_bootstrap_token: tls_bootstrap_token?,
+        pins,
+        unsafe_skip_ca_verification,
+    }))
 }
 
 /// Without endpoint, token, and something that tells the right CA, there is nothing to join.
@@ -198,20 +251,23 @@ fn endpoint(draft: &Draft, findings: &mut Findings) -> Option<HostPort> {
     findings.keep(parsed, what, origin, &example)
 }
 
+/// A token; `Some(None)` beside a finding when it is none.
+pub(super) fn token(draft: &Draft, key: Setting, findings: &mut Findings) -> Option<Option<BootstrapToken>> {
+    let (text, origin) = draft.text(key)?;
+    let parsed = BootstrapToken::parse(text);
+    if parsed.is_err() {
+        let mut finding = Problem::new("config-bad-token", "a bootstrap token cannot be used")
+            .why("it must have 6 characters, a dot and 16 characters, all of a-z and 0-9")
+            .fix(PRINT_JOIN);
+        finding.place = origin.place();
+        findings.add(finding);
+    }
+    Some(parsed.ok())
+}
+
 /// Tokens for discovery and for the TLS bootstrap; the second is the first where it was not given.
 fn tokens(draft: &Draft, findings: &mut Findings) -> (Option<BootstrapToken>, Option<BootstrapToken>) {
-    let mut parse = |key| {
-        let (text, origin) = draft.text(key)?;
-        let parsed = BootstrapToken::parse(text);
-        if parsed.is_err() {
-            let mut finding = Problem::new("config-bad-token", "a bootstrap token cannot be used")
-                .why("it must have 6 characters, a dot and 16 characters, all of a-z and 0-9")
-                .fix(PRINT_JOIN);
-            finding.place = origin.place();
-            findings.add(finding);
-        }
-        Some(parsed.ok())
-    };
+    let mut parse = |key| token(draft, key, findings);
     let (discovery, bootstrap) = (parse(Setting::DiscoveryToken), parse(Setting::TlsBootstrapToken));
     let discovery = discovery.flatten();
     let bootstrap = bootstrap.unwrap_or_else(|| discovery.clone());

@@ -4,9 +4,12 @@
 //! host; never speaks to the network, changes nothing.
 
 mod certificate_key;
+mod certs;
 mod checks;
 mod cluster;
 mod defaults;
+mod discovery_file;
+mod images;
 mod init;
 mod join;
 mod node;
@@ -16,15 +19,19 @@ mod reset;
 mod stored;
 mod tokens;
 mod upgrade;
+mod user;
 
+pub use certs::cluster_from_file;
+pub use images::resolve_images;
 pub use init::resolve_init;
-pub use join::{ControlPlaneRequest, JoinRequest, resolve_join};
+pub use join::{ControlPlaneRequest, DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, resolve_join};
 pub(super) use nowhere::{NoEntropy, nowhere};
 pub use remove::resolve_remove;
 pub use reset::resolve_reset;
 pub use stored::cluster_from_config_maps;
-pub use tokens::resolve_token;
+pub use tokens::{resolve_token, resolve_token_delete};
 pub(super) use upgrade::check_upgrade;
+pub use user::{Told, resolve_user_kubeconfig};
 
 use std::path::Path;
 
@@ -99,27 +106,7 @@ fn read_text(path: &Path, host: &dyn Host, findings: &mut Findings) -> Result<Op
 
 /// What a file may say and what is not done: better told than left undone in silence.
 fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
-    for (key, what, fix) in [
-        (Setting::DryRun, "dryRun", "remove it and give --dry-run"),
-        (Setting::UseHyperKubeImage, "useHyperKubeImage", "remove it"),
-        (Setting::CleanupTmpDir, "cleanupTmpDir", "remove it, and afterwards: rm -r /etc/kubernetes/tmp"),
-        (Setting::FileDiscovery, "discovery.file", "use discovery.bootstrapToken"),
-    ] {
-        if draft.is_true(key) {
-            not_served(what, &draft.origin(key), fix, findings);
-        }
-    }
-    let (phases, origin) = draft.texts(Setting::SkipPhases);
-    if !phases.is_empty() {
-        not_served("skipPhases", &origin, &format!("remove it and give --skip-phases {}", phases.join(",")), findings);
-    }
-    let (unmount_flags, origin) = draft.texts(Setting::UnmountFlags);
-    if !unmount_flags.is_empty() {
-        not_served("unmountFlags", &origin, "remove it", findings);
-    }
-    if let Some((_, origin)) = draft.text(Setting::PatchesDirectory) {
-        not_served("patches.directory", origin, "remove it and use extraArgs, extraVolumes and extraEnvs", findings);
-    }
+    // kubeadm has it in 1.20 alone, deprecated since 1.18.
     if let Some((kind, origin)) = draft.text(Setting::DnsType)
         && kind != "CoreDNS"
     {

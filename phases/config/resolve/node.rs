@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::cluster::{args, items};
+use super::cluster::{args, duration, items};
 use super::defaults::cri_socket;
 use super::ignored_checks;
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
-use crate::config::{Layout, NodeConfig, NodeName, Release};
+use crate::config::{Layout, NodeConfig, NodeName, Release, Timeouts};
+use crate::patches::{self, Patches};
 use crate::problem::Problem;
 use crate::world::{Facts, Host};
 
@@ -38,6 +39,11 @@ pub(super) fn node(
     let ignore_preflight_errors = ignored_checks(draft, ignored, findings);
     let image_pull_policy = image_pull_policy(draft, Setting::ImagePullPolicy, findings);
     let ca_folders = ca_folders(host, release)?;
+    let timeouts = timeouts(draft, findings);
+    let patches = match draft.text(Setting::PatchesDirectory) {
+        Some((folder, origin)) => patches::read(Path::new(folder), origin, host, findings)?,
+        None => Patches::default(),
+    };
     let certificates = draft.text(Setting::CertificatesDir).map_or(Layout::CERTIFICATES, |(text, _)| text);
     Ok(name.map(|name| NodeConfig {
         name,
@@ -47,10 +53,24 @@ pub(super) fn node(
         kubelet_extra_args,
         ignore_preflight_errors,
         image_pull_policy,
+        image_pull_serial: draft.is_true(Setting::ImagePullSerial),
+        skip_phases: draft.texts(Setting::SkipPhases).0.into_iter().map(str::to_owned).collect(),
+        is_dry_run: draft.is_true(Setting::DryRun),
+        timeouts,
         ca_folders,
+        patches,
         proxies: facts.proxies.clone(),
         layout: Layout::new(certificates),
     }))
+}
+
+fn timeouts(draft: &Draft, findings: &mut Findings) -> Timeouts {
+    let default = Timeouts::default();
+    Timeouts {
+        kubelet: duration(draft, Setting::KubeletTimeout, default.kubelet, findings),
+        api_call: duration(draft, Setting::ApiCallTimeout, default.api_call, findings),
+        etcd_call: duration(draft, Setting::EtcdCallTimeout, default.etcd_call, findings),
+    }
 }
 
 fn taints(draft: &Draft, findings: &mut Findings) -> Option<Vec<Value>> {

@@ -147,7 +147,7 @@ proptest! {
     #[test]
     fn node_names_and_pins(text in nearly("(sha256:)?[0-9a-fA-F .-]{1,70}")) {
         if let Ok(name) = NodeName::parse(&text) {
-            prop_assert_eq!(NodeName::parse(name.as_str()), Ok(name.clone()));
+            prop_assert_eq!(NodeName::parse(name.as_str()), Ok(name));
         }
         if let Ok(pin) = CaPin::parse(&text) {
             prop_assert_eq!(CaPin::parse(&pin.to_string()), Ok(pin));

@@ -11,7 +11,7 @@ use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
 use crate::config::{Layout, Reset, ResetFlags};
 use crate::problem::Problem;
-use crate::world::Host;
+use crate::world::{Host, UnmountFlag};
 use crate::yaml;
 
 /// The job of `reset`. Works when the cluster is gone.
@@ -30,6 +30,7 @@ pub fn resolve_reset(flags: &ResetFlags, host: &dyn Host) -> Result<Reset, Probl
     let release = defaults::node_release(host);
     let certificates_dir = absolute(&draft, Setting::CertificatesDir, Layout::CERTIFICATES, findings);
     let node = node::node(&draft, &flags.ignore_preflight_errors, &release, (host, &facts), findings)?;
+    let unmount_flags = unmount_flags(&draft, findings);
     let drain_timeout = drain_timeout(flags.drain_timeout.as_deref(), findings);
     let etcd_data_dir = etcd_data_dir(host)?.unwrap_or_else(|| PathBuf::from("/var/lib/etcd"));
     let credentials = credentials(flags, host)?;
@@ -40,8 +41,33 @@ pub fn resolve_reset(flags: &ResetFlags, host: &dyn Host) -> Result<Reset, Probl
         credentials,
         drain_timeout,
         skip_drain: flags.skip_drain,
+        cleanup_tmp_dir: flags.cleanup_tmp_dir || draft.is_true(Setting::CleanupTmpDir),
+        unmount_flags,
+        force: flags.force || draft.is_true(Setting::Force),
     });
     std::mem::take(findings).finish(reset, INVALID.0, INVALID.1)
+}
+
+fn unmount_flags(draft: &Draft, findings: &mut Findings) -> Vec<UnmountFlag> {
+    const BAD: (&str, &str) = ("config-bad-unmount-flag", "a flag for unmounting cannot be used");
+    let (names, origin) = draft.texts(Setting::UnmountFlags);
+    let mut flags = Vec::new();
+    for name in names {
+        match UnmountFlag::ALL.iter().find(|(known, _)| *known == name) {
+            Some((_, flag)) => flags.push(*flag),
+            None => {
+                let known = UnmountFlag::ALL.map(|(known, _)| known);
+                let why = format!("{name:?} is none of {}", known.join(", "));
+                let near = crate::nearest(name, known).unwrap_or("MNT_DETACH");
+                findings.wrong(BAD.0, BAD.1, &origin, why, &format!("[{near}]"));
+            }
+        }
+    }
+    let is_mixed = flags.iter().any(|flag| matches!(flag, UnmountFlag::Force | UnmountFlag::Detach));
+    if is_mixed && flags.contains(&UnmountFlag::Expire) {
+        findings.wrong(BAD.0, BAD.1, &origin, "MNT_EXPIRE stands alone: umount2(2)", "[MNT_EXPIRE]");
+    }
+    flags
 }
 
 /// Node name and CRI socket as the kubelet's own files have them, where nobody has said otherwise.

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{cluster_from_config_maps, resolve_init, resolve_join, resolve_reset};
-use crate::config::{Etcd, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags};
+use crate::config::{DiscoverBy, Etcd, ExtraArgs, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags, Timeouts};
 use crate::problem::{Exit, Problem};
 use crate::world::{
     Change, Clock, Command, Entropy, Facts, FileInfo, FileKind, Host, HostError, KeyAlgorithm, Output, Overlay,
-    RuntimeStatus, Secret, Undo, UnitState,
+    RuntimeStatus, Secret, Undo, UnitState, UnmountFlag,
 };
 use crate::yaml;
 
@@ -266,18 +266,20 @@ fn join_needs_endpoint_token_and_pin_and_takes_them_from_flags_or_file() {
         ..JoinFlags::default()
     };
     let request = resolve_join(&flags, &a_host()).expect("a request");
-    assert_eq!(request.endpoint.to_string(), "10.0.0.1:6443");
-    assert_eq!(request.discovery_token.id().as_str(), "abcdef");
-    assert_eq!(request.tls_bootstrap_token.id().as_str(), "ghijkl");
-    assert_eq!(request.pins[0].to_string(), pin);
+    let DiscoverBy::Token(by_token) = &request.discovery else { panic!("by token") };
+    assert_eq!(by_token.endpoint.to_string(), "10.0.0.1:6443");
+    assert_eq!(by_token.discovery_token.id().as_str(), "abcdef");
+    assert_eq!(by_token.tls_bootstrap_token.id().as_str(), "ghijkl");
+    assert_eq!(by_token.pins[0].to_string(), pin);
     assert_eq!(request.ca_cert_path, Path::new("/etc/kubernetes/pki/ca.crt"));
     assert_eq!((request.discovery_timeout.as_secs(), request.tls_bootstrap_timeout.as_secs()), (300, 300));
 
     let text = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\ntimeouts: {discovery: 1m0s, tlsBootstrap: 2m0s}\n\
                 discovery: {bootstrapToken: {token: abcdef.0123456789abcdef, apiServerEndpoint: 'k8s:1', unsafeSkipCAVerification: true}}\n";
     let request = join_file(text).expect("a request");
-    assert_eq!(request.tls_bootstrap_token, request.discovery_token);
-    assert!(request.unsafe_skip_ca_verification && request.pins.is_empty());
+    let DiscoverBy::Token(by_token) = &request.discovery else { panic!("by token") };
+    assert_eq!(by_token.tls_bootstrap_token, by_token.discovery_token);
+    assert!(by_token.unsafe_skip_ca_verification && by_token.pins.is_empty());
     assert_eq!((request.discovery_timeout.as_secs(), request.tls_bootstrap_timeout.as_secs()), (60, 120));
 }
 
@@ -378,4 +380,63 @@ fn texts_of_config_maps_that_cannot_be_used_are_told_apart() {
         assert_eq!((problem.id.as_str(), problem.exit), ("cluster-config-invalid", Exit::Failed), "{name}");
         assert_eq!(ids(&problem), expected, "{name}");
     }
+}
+
+#[test]
+fn what_a_file_says_about_the_run_is_kept_for_it() {
+    let head = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n";
+    let plain = init_file(head).expect("a job").node;
+    assert_eq!((plain.skip_phases.len(), plain.is_dry_run, plain.image_pull_serial), (0, false, false));
+    assert_eq!(plain.timeouts, Timeouts::default());
+    let text = format!(
+        "{head}dryRun: true\nskipPhases: [addon, certs/sa]\nnodeRegistration: {{imagePullSerial: true}}\n\
+         timeouts: {{kubernetesAPICall: 5s, kubeletHealthCheck: 6s, etcdAPICall: 7s, controlPlaneComponentHealthCheck: 8s}}\n"
+    );
+    let init = init_file(&text).expect("a job");
+    assert_eq!(init.node.skip_phases, ["addon", "certs/sa"]);
+    assert!(init.node.is_dry_run && init.node.image_pull_serial);
+    let timeouts = init.node.timeouts;
+    let seconds = [timeouts.api_call, timeouts.kubelet, timeouts.etcd_call, init.cluster.control_plane_timeout];
+    assert_eq!(seconds.map(|time| time.as_secs()), [5, 6, 7, 8]);
+}
+
+#[test]
+fn a_file_for_reset_says_all_that_flags_say() {
+    let text = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ResetConfiguration\ncleanupTmpDir: true\nforce: true\n\
+                dryRun: true\nskipPhases: [drain]\nunmountFlags: [MNT_DETACH, UMOUNT_NOFOLLOW]\n\
+                ignorePreflightErrors: [Swap]\n";
+    let flags = ResetFlags {
+        config: Some(FILE.into()),
+        ignore_preflight_errors: vec!["Mem,swap".into()],
+        ..ResetFlags::default()
+    };
+    let reset = resolve_reset(&flags, &a_host().with_file(FILE, text, 0o600)).expect("a job");
+    assert!(reset.cleanup_tmp_dir && reset.force && reset.node.is_dry_run);
+    assert_eq!(reset.node.skip_phases, ["drain"]);
+    assert_eq!(reset.unmount_flags, [UnmountFlag::Detach, UnmountFlag::NoFollow]);
+    assert_eq!(reset.node.ignore_preflight_errors, ["mem", "swap"]);
+    let plain = resolve_reset(&ResetFlags::default(), &a_host()).expect("a job");
+    assert!(!plain.cleanup_tmp_dir && !plain.force && plain.unmount_flags.is_empty());
+}
+
+#[test]
+fn flags_of_single_phases_reach_the_job() {
+    let args = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let text = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n\
+        apiServer: {extraArgs: {v: \"2\", profiling: \"false\"}}\nscheduler: {extraArgs: {v: \"3\"}}\n";
+    let host = a_host().with_file(FILE, text, 0o600);
+    let extra_args = ExtraArgs { api_server: args(&["v=4", "audit-log-path=/a=b"]), ..ExtraArgs::default() };
+    let flags = InitFlags { config: Some(FILE.into()), extra_args, ..InitFlags::default() };
+    let flags = InitFlags { kubeconfig_dir: Some("/root/kubeconfigs".into()), ..flags };
+    let job = init(&flags, &host).expect("a job");
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(job.cluster.api_server.extra_args, [pair("v", "4"), pair("audit-log-path", "/a=b")]);
+    assert_eq!(job.cluster.scheduler.extra_args, [pair("v", "3")], "what no flag speaks of stays");
+    assert_eq!(job.node.layout.kubeconfig("admin.conf"), Path::new("/root/kubeconfigs/admin.conf"));
+    assert_eq!(job.node.layout.manifest("etcd"), Path::new("/etc/kubernetes/manifests/etcd.yaml"));
+
+    let extra_args = ExtraArgs { scheduler: args(&["profiling"]), ..ExtraArgs::default() };
+    let problem = init(&InitFlags { extra_args, ..InitFlags::default() }, &a_host()).unwrap_err();
+    assert_eq!(ids(&problem), ["config-bad-argument"]);
+    assert_eq!(problem.findings[0].place.as_deref(), Some("--scheduler-extra-args"));
 }

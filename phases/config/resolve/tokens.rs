@@ -2,15 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::INVALID;
 use super::cluster::items;
 use super::remove::administrator;
+use super::{INVALID, read_file};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::duration::parse_duration;
 use crate::config::findings::Findings;
-use crate::config::{BootstrapToken, CreateToken, InitFlags, TokenFlags, TokenSpec};
+use crate::config::{
+    BootstrapToken, CreateToken, DeleteTokens, InitFlags, TokenDeleteFlags, TokenFlags, TokenId, TokenSpec,
+};
 use crate::problem::Problem;
-use crate::world::{Clock, Entropy};
+use crate::world::{Clock, Entropy, Host, Secret};
 
 /// The group whose members may ask for a node's certificate.
 const NODE_GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
@@ -18,10 +20,34 @@ const USAGES: [&str; 2] = ["signing", "authentication"];
 
 const BAD_TOKEN: (&str, &str) = ("config-bad-token", "a bootstrap token cannot be used");
 
+/// What flags say of the first token, with the name of the flag where commands differ in it.
+#[derive(Default, Clone, Copy)]
+struct Flags<'a> {
+    token: Option<(&'a str, &'static str)>,
+    ttl: Option<(&'a str, &'static str)>,
+    description: Option<&'a str>,
+    usages: &'a [String],
+    groups: &'a [String],
+}
+
 /// The tokens to make; one with kubeadm's defaults where none is described. The flags speak of the first one.
 pub(super) fn tokens(
     draft: &Draft,
     flags: &InitFlags,
+    (now, entropy): (Clock, &dyn Entropy),
+    findings: &mut Findings,
+) -> Vec<TokenSpec> {
+    let flags = Flags {
+        token: flags.token.as_deref().map(|token| (token, "--token")),
+        ttl: flags.token_ttl.as_deref().map(|ttl| (ttl, "--token-ttl")),
+        ..Flags::default()
+    };
+    specs(draft, flags, (now, entropy), findings)
+}
+
+fn specs(
+    draft: &Draft,
+    flags: Flags<'_>,
     (now, entropy): (Clock, &dyn Entropy),
     findings: &mut Findings,
 ) -> Vec<TokenSpec> {
@@ -32,45 +58,74 @@ pub(super) fn tokens(
         described.push(&none);
     }
     let read = described.into_iter().enumerate().filter_map(|(index, fields)| {
-        let is_first = index == 0;
-        let described = Described {
-            fields,
-            origin: origin.part(&format!("[{index}]")),
-            token_flag: flags.token.as_deref().filter(|_| is_first),
-            ttl_flag: flags.token_ttl.as_deref().filter(|_| is_first),
-        };
+        let flags = if index == 0 { flags } else { Flags::default() };
+        let described = Described { fields, origin: origin.part(&format!("[{index}]")), flags };
         let token = described.token(entropy, findings);
         let expires = described.expires(now, findings);
         let usages = described.usages(findings);
         let groups = described.groups(&usages, findings);
-        let description = described.text("description").map_or_else(String::new, |(text, _)| text.to_owned());
+        let description = flags.description.or_else(|| described.text("description").map(|(text, _)| text));
+        let description = description.unwrap_or_default().to_owned();
         Some(TokenSpec { token: token?, description, expires, usages, groups })
     });
     read.collect()
 }
 
-/// The job of `token create`.
+/// The job of `token create`. Of the file only the tokens count.
+///
+/// # Errors
+/// One problem `config-invalid` with a finding per mistake, or why the file could not be read.
+pub fn resolve_token(
+    flags: &TokenFlags,
+    host: &dyn Host,
+    now: Clock,
+    entropy: &dyn Entropy,
+) -> Result<CreateToken, Problem> {
+    let findings = &mut Findings::default();
+    let wanted = ["InitConfiguration", "ClusterConfiguration"];
+    let draft = read_file(flags.config.as_deref(), &wanted, host, findings)?.draft;
+    let said = Flags {
+        token: flags.token.as_deref().map(|token| (token, "TOKEN")),
+        ttl: flags.ttl.as_deref().map(|ttl| (ttl, "--ttl")),
+        description: flags.description.as_deref(),
+        usages: &flags.usages,
+        groups: &flags.groups,
+    };
+    let tokens = specs(&draft, said, (now, entropy), findings);
+    let certificate_key = flags.certificate_key.as_ref().map(|key| {
+        super::certificate_key::check(key, &Origin::Flag("--certificate-key"), findings);
+        Secret::new(key.clone())
+    });
+    let job = CreateToken {
+        tokens,
+        kubeconfig: administrator(flags.kubeconfig.as_ref()),
+        print_join_command: flags.print_join_command,
+        certificate_key,
+    };
+    std::mem::take(findings).finish(Some(job), INVALID.0, INVALID.1)
+}
+
+/// The job of `token delete`.
 ///
 /// # Errors
 /// One problem `config-invalid` with a finding per mistake.
-pub fn resolve_token(flags: &TokenFlags, now: Clock, entropy: &dyn Entropy) -> Result<CreateToken, Problem> {
+pub fn resolve_token_delete(flags: &TokenDeleteFlags) -> Result<DeleteTokens, Problem> {
     let findings = &mut Findings::default();
-    let as_init = InitFlags { token: flags.token.clone(), token_ttl: flags.ttl.clone(), ..InitFlags::default() };
-    let made = tokens(&Draft::default(), &as_init, (now, entropy), findings).into_iter().next();
-    let job = made.map(|spec| CreateToken {
-        token: TokenSpec { description: flags.description.clone().unwrap_or_default(), ..spec },
-        kubeconfig: administrator(flags.kubeconfig.as_ref()),
-        print_join_command: flags.print_join_command,
-    });
-    std::mem::take(findings).finish(job, INVALID.0, INVALID.1)
+    let what = (BAD_TOKEN.0, "a bootstrap token cannot be named so");
+    let mut ids: Vec<TokenId> = Vec::new();
+    for text in &flags.tokens {
+        let id = findings.keep(TokenId::parse(text), what, &Origin::Flag("TOKEN"), "abcdef");
+        ids.extend(id.filter(|id| !ids.contains(id)));
+    }
+    let job = DeleteTokens { ids, kubeconfig: administrator(flags.kubeconfig.as_ref()) };
+    std::mem::take(findings).finish(Some(job), INVALID.0, INVALID.1)
 }
 
 /// One entry of `bootstrapTokens`, with what flags say instead.
 struct Described<'a> {
     fields: &'a Value,
     origin: Origin,
-    token_flag: Option<&'a str>,
-    ttl_flag: Option<&'a str>,
+    flags: Flags<'a>,
 }
 
 impl Described<'_> {
@@ -80,7 +135,7 @@ impl Described<'_> {
     }
 
     fn token(&self, entropy: &dyn Entropy, findings: &mut Findings) -> Option<BootstrapToken> {
-        let given = self.token_flag.map(|text| (text, Origin::Flag("--token"))).or_else(|| self.text("token"));
+        let given = self.flags.token.map(|(text, flag)| (text, Origin::Flag(flag))).or_else(|| self.text("token"));
         let Some((text, origin)) = given else {
             return Some(BootstrapToken::random(|| {
                 let mut byte = [0];
@@ -100,7 +155,7 @@ impl Described<'_> {
     }
 
     fn expires(&self, now: Clock, findings: &mut Findings) -> Option<i64> {
-        let flag = self.ttl_flag.map(|text| (text, Origin::Flag("--token-ttl")));
+        let flag = self.flags.ttl.map(|(text, flag)| (text, Origin::Flag(flag)));
         let expires = self.text("expires").filter(|_| flag.is_none());
         let ttl = flag.or_else(|| self.text("ttl"));
         match (ttl, expires) {
@@ -126,14 +181,19 @@ impl Described<'_> {
         }
     }
 
-    fn list(&self, field: &str) -> Option<(Vec<String>, Origin)> {
+    fn list(&self, field: &str, (said, flag): (&[String], &'static str)) -> Option<(Vec<String>, Origin)> {
+        if !said.is_empty() {
+            return Some((said.to_vec(), Origin::Flag(flag)));
+        }
         let items = self.fields[field].as_array().filter(|items| !items.is_empty())?;
         let texts = items.iter().filter_map(Value::as_str).map(str::to_owned).collect();
         Some((texts, self.origin.part(&format!(".{field}"))))
     }
 
     fn usages(&self, findings: &mut Findings) -> Vec<String> {
-        let Some((usages, origin)) = self.list("usages") else { return USAGES.map(str::to_owned).to_vec() };
+        let Some((usages, origin)) = self.list("usages", (self.flags.usages, "--usages")) else {
+            return USAGES.map(str::to_owned).to_vec();
+        };
         for usage in usages.iter().filter(|usage| !USAGES.contains(&usage.as_str())) {
             let why = format!("{usage:?} is neither signing nor authentication");
             findings.wrong(BAD_TOKEN.0, BAD_TOKEN.1, &origin, why, "[signing, authentication]");
@@ -144,7 +204,7 @@ impl Described<'_> {
     /// Only who is authenticated by a token can be in a group.
     fn groups(&self, usages: &[String], findings: &mut Findings) -> Vec<String> {
         let authenticates = usages.iter().any(|usage| usage == "authentication");
-        let Some((groups, origin)) = self.list("groups") else {
+        let Some((groups, origin)) = self.list("groups", (self.flags.groups, "--groups")) else {
             return if authenticates { vec![NODE_GROUP.to_owned()] } else { Vec::new() };
         };
         let example = format!("[{NODE_GROUP}]");

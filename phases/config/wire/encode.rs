@@ -103,6 +103,7 @@ fn say(cluster: &ClusterConfig) -> Draft {
     say(Setting::ControlPlaneEndpoint, json!(cluster.control_plane_endpoint.as_ref().map(ToString::to_string)));
     say(Setting::CertificatesDir, path(&cluster.certificates_dir));
     say(Setting::ImageRepository, json!(cluster.image_repository));
+    say(Setting::UseHyperKubeImage, json!(cluster.use_hyperkube.then_some(true)));
     say(Setting::FeatureGates, json!(cluster.feature_gates));
     say(Setting::ServiceSubnet, json!(cluster.networking.service_text()));
     say(Setting::PodSubnet, json!(cluster.networking.pod_text()));

@@ -154,7 +154,7 @@ impl Machine {
             Change::RemoveTree { path } if self.mounts().iter().any(|mount| mount.starts_with(path)) => {
                 Some(("remove", path.clone(), ErrorKind::ResourceBusy))
             }
-            Change::Unmount { path } if !self.mounts().contains(path) => {
+            Change::Unmount { path, .. } if !self.mounts().contains(path) => {
                 Some(("unmount", path.clone(), ErrorKind::InvalidInput))
             }
             _ => None,

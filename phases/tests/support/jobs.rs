@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde_json::{Map, json};
 
 use crate::config::{
-    ApiEndpoint, BootstrapToken, Cidr, ClusterConfig, Component, Discovered, Dns, Etcd, HostPathMount, HostPort, Init,
-    JoinControlPlane, JoinWorker, Layout, LocalEtcd, Networking, NodeConfig, NodeName, Release, TokenSpec,
+    ApiEndpoint, Bootstrap, BootstrapToken, Cidr, ClusterConfig, Component, Discovered, Dns, Etcd, HostPathMount,
+    HostPort, Init, JoinControlPlane, JoinWorker, Layout, LocalEtcd, Networking, NodeConfig, NodeName, Release,
+    Timeouts, TokenSpec,
 };
+use crate::patches::Patches;
 use crate::world::KeyAlgorithm;
 
 const HOUR: u64 = 3600;
@@ -88,7 +90,7 @@ pub(crate) fn join_worker(release: Release) -> JoinWorker {
         discovery: Discovered {
             server: "https://10.77.0.11:6443".to_owned(),
             ca_pem: String::new(),
-            bootstrap: token(),
+            bootstrap: Bootstrap::Token(token()),
             ca_cert_path: PathBuf::from("/etc/kubernetes/pki/ca.crt"),
             tls_bootstrap_timeout: Duration::from_secs(300),
         },
@@ -110,6 +112,7 @@ fn default_cluster(release: Release) -> ClusterConfig {
         control_plane_endpoint: None,
         certificates_dir: PathBuf::from(Layout::CERTIFICATES),
         image_repository: release.image_repository().to_owned(),
+        use_hyperkube: false,
         networking: Networking {
             service_subnets: Cidr::parse_list("10.96.0.0/12").unwrap(),
             pod_subnets: Vec::new(),
@@ -152,6 +155,11 @@ pub(crate) fn node(name: &str) -> NodeConfig {
         ignore_preflight_errors: Vec::new(),
         image_pull_policy: "IfNotPresent".to_owned(),
         ca_folders: Vec::new(),
+        image_pull_serial: false,
+        skip_phases: Vec::new(),
+        is_dry_run: false,
+        timeouts: Timeouts::default(),
+        patches: Patches::default(),
         proxies: Vec::new(),
         layout: Layout::default(),
     }

@@ -2,6 +2,7 @@
 //!
 //! Reads the key pairs of `testdata/keys`; writes nothing. Jobs to run in it are in `jobs`.
 
+pub(crate) mod files;
 pub(crate) mod jobs;
 pub(crate) mod properties;
 pub(crate) mod renew;
@@ -97,6 +98,10 @@ impl FixedEntropy {
     /// RSA-2048, in the form kubeadm writes.
     pub(crate) const RSA: [&'static str; 8] =
         keys!["rsa-2048-1" "rsa-2048-2" "rsa-2048-3" "rsa-2048-4" "rsa-2048-5" "rsa-2048-6" "rsa-2048-7" "rsa-2048-8"];
+    /// RSA-2048 in PKCS#8, which kubeadm reads and does not write.
+    pub(crate) const PKCS8: [&'static str; 1] = keys!["rsa-2048-8-pkcs8"];
+    /// RSA-3072, RSA-4096 and ECDSA P-384, one each.
+    pub(crate) const OTHERS: [&'static str; 3] = keys!["rsa-3072-1" "rsa-4096-1" "ecdsa-p384-1"];
     /// ECDSA P-256, in the form kubeadm writes.
     pub(crate) const ECDSA: [&'static str; 4] = keys!["ecdsa-p256-1" "ecdsa-p256-2" "ecdsa-p256-3" "ecdsa-p256-4"];
 }
@@ -118,7 +123,9 @@ impl Entropy for FixedEntropy {
         match algorithm {
             KeyAlgorithm::Rsa2048 => next(&self.rsa, &Self::RSA),
             KeyAlgorithm::EcdsaP256 => next(&self.ecdsa, &Self::ECDSA),
-            other => panic!("testdata/keys has no key for {other:?}"),
+            KeyAlgorithm::Rsa3072 => Secret::new(Self::OTHERS[0].to_owned()),
+            KeyAlgorithm::Rsa4096 => Secret::new(Self::OTHERS[1].to_owned()),
+            KeyAlgorithm::EcdsaP384 => Secret::new(Self::OTHERS[2].to_owned()),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! `kubestrap config …`: commands that deal with configuration files alone. None of them needs root, a cluster or the
-//! network, and none looks at this machine.
+//! `kubestrap config …`: commands that deal with configuration files alone. None of them but
+//! `images pull` needs root, a cluster or the network.
 
+mod images;
 mod migrate;
 mod print;
 mod schema;
@@ -30,7 +31,7 @@ pub(super) fn command() -> Command {
                 .hide(true)
                 .help("Accepted for kubeadm's sake; no cluster is asked"),
         )
-        .subcommands([print::command(), migrate::command(), validate::command(), schema::command()])
+        .subcommands([print::command(), migrate::command(), validate::command(), schema::command(), images::command()])
 }
 
 pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
@@ -39,6 +40,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         Some(("migrate", matches)) => migrate::run(matches, shared, report),
         Some(("validate", matches)) => validate::run(matches, shared, report),
         Some(("schema", matches)) => schema::run(matches, report),
+        Some(("images", matches)) => images::run(matches, shared, report),
         _ => Ok(()),
     }
 }
