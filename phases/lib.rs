@@ -53,6 +53,9 @@ mod foreign;
 #[path = "tests/order.rs"]
 mod order;
 #[cfg(test)]
+#[path = "tests/preflight_cases.rs"]
+mod preflight_cases;
+#[cfg(test)]
 #[path = "tests/preflight.rs"]
 mod preflight_checks;
 #[cfg(test)]

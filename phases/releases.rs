@@ -320,6 +320,102 @@ impl Release {
         self.minor() <= 21
     }
 
+    /// Whether only long-term kernels are taken without a warning, rather than all since 3.10. First release `[?]`.
+    pub fn verifies_long_term_kernels(&self) -> bool {
+        self.minor() >= 32
+    }
+
+    /// Kernel options that a node needs, each with names that stand for one another; without `CONFIG_`.
+    pub fn kernel_options(&self, is_cgroup_v2: bool) -> Vec<&'static [&'static str]> {
+        const EVERY: &[&[&str]] = &[
+            &["NAMESPACES"],
+            &["NET_NS"],
+            &["PID_NS"],
+            &["IPC_NS"],
+            &["UTS_NS"],
+            &["CGROUPS"],
+            &["CPUSETS"],
+            &["MEMCG"],
+            &["INET"],
+            &["EXT4_FS"],
+            &["PROC_FS"],
+            &["NETFILTER_XT_TARGET_REDIRECT", "IP_NF_TARGET_REDIRECT"],
+            &["NETFILTER_XT_MATCH_COMMENT"],
+            &["CGROUP_SCHED"],
+        ];
+        const V1: &[&[&str]] = &[&["CGROUP_CPUACCT"], &["CGROUP_DEVICE"], &["CGROUP_FREEZER"]];
+        const V1_LATER: &[&[&str]] = &[&["CGROUP_PIDS"], &["FAIR_GROUP_SCHED"]];
+        const V2: &[&[&str]] = &[&["CGROUP_BPF"], &["CGROUP_PIDS"], &["FAIR_GROUP_SCHED"]];
+        // kubeadm asked for the options of v1 on any machine until it learned to tell them apart.
+        let rest: &[&[&[&str]]] = match (self.verifies_long_term_kernels(), is_cgroup_v2) {
+            (false, _) => &[V1],
+            (true, false) => &[V1, V1_LATER],
+            (true, true) => &[V2],
+        };
+        EVERY.iter().chain(rest.iter().copied().flatten()).copied().collect()
+    }
+
+    /// Programs that a node calls. First and last releases between 1.20 and 1.36 are partly `[?]`.
+    pub fn programs(&self) -> Programs {
+        match self.minor() {
+            ..=31 => Programs {
+                required: &["conntrack", "ip", "iptables", "mount", "nsenter"],
+                optional: &["ebtables", "ethtool", "socat", "tc", "touch"],
+            },
+            32 => Programs {
+                required: &["cp", "ip", "iptables", "mount", "nsenter"],
+                optional: &["ethtool", "tc", "touch"],
+            },
+            _ => Programs { required: &["cp", "losetup", "mount"], optional: &[] },
+        }
+    }
+
+    /// Whether iptables must see bridged packets: kubeadm left that to Pod networks later
+    /// <https://github.com/kubernetes/kubernetes/pull/123464>.
+    pub fn checks_bridge_parameters(&self) -> bool {
+        self.minor() <= 29
+    }
+
+    /// Whether forwarding is asked for by the families in use, rather than always for IPv4. First release `[?]`.
+    pub fn checks_forwarding_by_family(&self) -> bool {
+        self.minor() >= 36
+    }
+
+    /// Whether a joining node's manifest folder must be empty. Last release `[?]`.
+    pub fn refuses_foreign_manifests(&self) -> bool {
+        self.minor() <= 20
+    }
+
+    /// Whether kubeadm advises against runtimes that cannot be asked for their cgroup driver.
+    pub fn advises_runtime_config(&self) -> bool {
+        self.minor() >= 35
+    }
+
+    /// Whether the kubelet takes the cgroup driver from a runtime that tells it: the gate KubeletCgroupDriverFromCRI.
+    pub fn kubelet_asks_for_cgroup_driver(&self) -> bool {
+        self.minor() >= 31
+    }
+
+    /// Oldest external etcd. First release of the newer one `[?]`.
+    pub fn oldest_external_etcd(&self) -> [u32; 3] {
+        match self.minor() {
+            ..=33 => [3, 2, 18],
+            _ => [3, 5, 24],
+        }
+    }
+
+    /// Whether this kubelet ends at once when it is given a flag that older ones had.
+    pub fn kubelet_has_dropped(&self, flag: &str) -> bool {
+        let since = match flag {
+            "network-plugin" | "network-plugin-mtu" | "cni-bin-dir" | "cni-conf-dir" | "cni-cache-dir" => 24,
+            "docker-endpoint" | "image-pull-progress-deadline" => 24,
+            "container-runtime" => 27,
+            "pod-infra-container-image" => 35,
+            _ => return false,
+        };
+        self.minor() >= since
+    }
+
     /// How many minor releases older than the control plane a kubelet may be.
     pub fn oldest_kubelet_distance(&self) -> u32 {
         if self.minor() >= 28 { 3 } else { 2 }
@@ -430,6 +526,15 @@ pub struct ProbePaths {
     pub readiness: Option<&'static str>,
     /// Holds back the others until it has succeeded once.
     pub startup: &'static str,
+}
+
+/// Programs that a node calls by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Programs {
+    /// Without which it does not work.
+    pub required: &'static [&'static str],
+    /// Without which it lacks a feature.
+    pub optional: &'static [&'static str],
 }
 
 /// What the kubelet is told, and how.

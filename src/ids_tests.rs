@@ -46,3 +46,12 @@ fn readme_lists_every_problem_id() {
     assert!(seen > 30, "the scan finds the ids: {seen}");
     assert!(missing.is_empty(), "README does not list {missing:#?}");
 }
+
+#[test]
+fn readme_lists_every_preflight_check() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let names: Vec<&str> = kubestrap_phases::preflight::CHECKS.iter().map(|check| check.name).collect();
+    let missing: Vec<&&str> = names.iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
+    assert!(names.len() > 40, "{names:?}");
+    assert!(missing.is_empty(), "README does not list {missing:?}");
+}

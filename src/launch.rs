@@ -137,6 +137,13 @@ impl<'a> Session<'a> {
         outcome.and(ended).map(|()| started.elapsed())
     }
 
+    /// Looks at the world with what decides in `phases`; takes no lock and begins no journal.
+    pub(crate) fn look<T>(&self, work: impl FnOnce(&World<'_>) -> Result<T, Problem>) -> Result<T, Problem> {
+        let journal = Journal::new(&self.journal_file);
+        let cluster = (&self.servers as &dyn Cluster, &self.etcd as &dyn Etcd);
+        work(&World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal))
+    }
+
     /// Ends the journal of a run; one that says nothing worth keeping is removed, so that a refused run leaves no trace.
     fn end(&self, journal: &Journal<'_>, outcome: &str) -> Result<(), Problem> {
         journal.end(outcome)?;

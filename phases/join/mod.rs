@@ -11,6 +11,7 @@ mod update_status;
 mod wait_bootstrap;
 
 pub use not_on_worker::NotOnWorker;
+pub(crate) use resolve::is_this_machine;
 pub use resolve::read_cluster;
 pub use resolve_control_plane::read_control_plane;
 pub use start::KubeletStart;

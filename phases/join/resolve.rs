@@ -96,7 +96,7 @@ fn name_is_free(node: &NodeConfig, cluster: &dyn Cluster, identity: &Identity, f
 
 /// Clones of one disk share their machine ID, machines behind the same address translation their addresses; both at once
 /// are shared by nobody but the machine itself.
-fn is_this_machine(node: &Value, facts: &Facts) -> bool {
+pub(crate) fn is_this_machine(node: &Value, facts: &Facts) -> bool {
     let is_ours = |address: &Value| {
         let text = address["address"].as_str().unwrap_or_default();
         facts.interfaces.iter().any(|interface| interface.addresses.iter().any(|own| own.to_string() == text))
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_node_is_this_machine_when_both_its_id_and_its_address_are_ours() {
         let address: IpAddr = "10.0.0.5".parse().unwrap();
-        let interfaces = vec![Interface { name: "eth0".to_owned(), addresses: vec![address] }];
+        let interfaces = vec![Interface { name: "eth0".to_owned(), addresses: vec![address], mtu: 1500 }];
         let facts = Facts { machine_id: "abc".to_owned(), interfaces, ..Facts::default() };
         for (id, address, expected) in
             [("abc", "10.0.0.5", true), ("abc", "10.0.0.6", false), ("abd", "10.0.0.5", false)]

@@ -1,204 +1,167 @@
-//! Checks of the machine itself: rights, CPUs, memory, kernel, cgroups, swap, programs, host name, kubelet.
+//! Checks of the machine itself: rights, CPUs, memory, swap, name, clock, SELinux.
 
-use super::{Finding, Scene};
-use crate::problem::Problem;
-use crate::world::{Command, Facts, HostError, Output};
+use std::path::Path;
 
-const REQUIRED_CONTROLLERS_V1: [&str; 7] = ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"];
-const REQUIRED_CONTROLLERS_V2: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
+use super::finding::{Finding, Findings, one};
+use super::scene::Scene;
+use crate::config::is_dns_subdomain;
+use crate::releases::NEWEST_MINOR;
+
 const MINIMUM_CPUS: usize = 2;
 const MINIMUM_MEMORY_MIB: u64 = 1700;
 
-pub(super) fn not_root(facts: &Facts) -> Finding {
-    Finding::error("IsPrivilegedUser", "kubestrap does not run as root")
-        .why(format!("it runs as uid {}, and making a node writes below /etc and /var/lib", facts.uid))
+/// Where the package with the policy for containers leaves its modules.
+const CONTAINER_POLICY: &str = "/usr/share/selinux/packages/container.pp.bz2";
+
+pub(super) fn root(scene: &Scene<'_>) -> Findings {
+    let uid = scene.facts.uid;
+    one(match uid {
+        0 => Finding::passed("root"),
+        _ if scene.subject.is_look => Finding::skipped(format!("runs as uid {uid}; init and join need root")),
+        _ => not_root(uid),
+    })
+}
+
+fn not_root(uid: u32) -> Finding {
+    Finding::error("kubestrap does not run as root")
+        .why(format!("it runs as uid {uid}, and making a node writes below /etc and /var/lib"))
         .fix("sudo kubestrap …")
 }
 
-pub(super) fn resources(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
-    let mut findings = Vec::new();
-    let facts = &scene.facts;
-    if facts.cpus < MINIMUM_CPUS {
-        findings.push(
-            Finding::error("NumCPU", format!("{} CPU, and a control-plane node needs {MINIMUM_CPUS}", facts.cpus))
-                .why("etcd and kube-apiserver starve each other on one CPU")
-                .fix("give the machine another CPU"),
-        );
-    }
-    if facts.memory_mib < MINIMUM_MEMORY_MIB {
-        findings.push(
-            Finding::error(
-                "Mem",
-                format!("{} MiB of memory, and a control-plane node needs {MINIMUM_MEMORY_MIB}", facts.memory_mib),
-            )
-            .why("the kernel would end etcd or kube-apiserver under load")
-            .fix("give the machine more memory"),
-        );
-    }
-    Ok(findings)
-}
-
-pub(super) fn kernel_and_cgroups(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
-    let facts = &scene.facts;
-    let required: &[&str] = if facts.cgroup_v2 { &REQUIRED_CONTROLLERS_V2 } else { &REQUIRED_CONTROLLERS_V1 };
-    let missing: Vec<&str> =
-        required.iter().copied().filter(|&name| !facts.cgroup_controllers.iter().any(|have| have == name)).collect();
-    let mut findings = Vec::new();
-    if !missing.is_empty() {
-        findings.push(
-            Finding::error(
-                "SystemVerification",
-                format!("the kernel lacks the cgroup controllers {}", missing.join(", ")),
-            )
-            .why("the kubelet cannot limit Pods without them and refuses to start")
-            .fix(format!(
-                "enable them on the kernel's command line: cgroup_enable={}",
-                missing.join(" cgroup_enable=")
-            )),
-        );
-    }
-    if facts.cgroup_v2 && scene.cluster.release.minor() < 22 {
-        findings.push(
-            Finding::error(
-                "SystemVerification",
-                format!(
-                    "this machine has cgroup v2 only, and the kubelet of {} needs cgroup v1",
-                    scene.cluster.release
-                ),
-            )
-            .why("support for cgroup v2 came with Kubernetes 1.22")
-            .fix("boot with systemd.unified_cgroup_hierarchy=0, or choose a newer --kubernetes-version"),
-        );
-    }
-    Ok(findings)
-}
-
-pub(super) fn swap(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
-    let swaps = &scene.facts.swaps;
-    if swaps.is_empty() {
-        return Ok(Vec::new());
-    }
-    let what = format!("swap is on: {}", swaps.join(", "));
-    let finding = if scene.cluster.release.swap_is_an_error() {
-        Finding::error("Swap", what).why("the kubelet refuses to start with swap")
+pub(super) fn cpus(scene: &Scene<'_>) -> Findings {
+    let cpus = scene.facts.cpus;
+    one(if cpus < MINIMUM_CPUS {
+        Finding::error(format!("{cpus} CPU, and a control-plane node needs {MINIMUM_CPUS}"))
+            .why("etcd and kube-apiserver starve each other on one CPU")
+            .fix("give the machine another CPU")
     } else {
-        Finding::warning("Swap", what).why("the kubelet starts only if its configuration allows swap")
+        Finding::passed(format!("{cpus} CPUs"))
+    })
+}
+
+pub(super) fn memory(scene: &Scene<'_>) -> Findings {
+    let memory = scene.facts.memory_mib;
+    one(if memory < MINIMUM_MEMORY_MIB {
+        Finding::error(format!("{memory} MiB of memory, and a control-plane node needs {MINIMUM_MEMORY_MIB}"))
+            .why("the kernel would end etcd or kube-apiserver under load")
+            .fix("give the machine more memory")
+    } else {
+        Finding::passed(format!("{}.{} GiB memory", memory / 1024, memory % 1024 * 10 / 1024))
+    })
+}
+
+/// Swap that is on, and swap that the next boot turns on again.
+pub(super) fn swap(scene: &Scene<'_>) -> Findings {
+    let swaps = scene.facts.swaps.join(", ");
+    let is_allowed = scene.kubelet_setting("failSwapOn").is_some_and(|setting| setting == false);
+    let at_boot = scene.text("/etc/fstab").and_then(|text| swap_in_fstab(&text));
+    let off = "swapoff -a, and remove the swap lines from /etc/fstab";
+    one(match (swaps.is_empty(), at_boot) {
+        (false, _) if is_allowed => {
+            Finding::passed(format!("swap is on ({swaps}), and the kubelet's configuration allows it"))
+        }
+        (false, _) if scene.release.swap_is_an_error() => Finding::error(format!("swap is on: {swaps}"))
+            .why("the kubelet refuses to start with swap")
+            .fix(off)
+            .fix("or set failSwapOn: false in a KubeletConfiguration document of --config"),
+        (false, _) => Finding::warning(format!("swap is on: {swaps}"))
+            .why("the kubelet starts only if its configuration allows swap")
+            .fix(off)
+            .fix("or set failSwapOn: false in a KubeletConfiguration document of --config"),
+        (true, Some(device)) if !is_allowed => {
+            Finding::warning(format!("swap is off, but /etc/fstab turns {device} on at the next boot"))
+                .why("after a reboot the kubelet would refuse to start")
+                .fix("remove the swap lines from /etc/fstab")
+        }
+        (true, _) => Finding::passed("swap off"),
+    })
+}
+
+/// `UUID=… none swap sw 0 0`, unless `noauto`.
+fn swap_in_fstab(text: &str) -> Option<String> {
+    let rows = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let mut rows = rows.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| {
+        row.get(2) == Some(&"swap") && !row.get(3).is_some_and(|options| options.split(',').any(|it| it == "noauto"))
+    })?;
+    Some((*row.first()?).to_owned())
+}
+
+/// The node's name: of a form that Kubernetes takes, and with an address.
+pub(super) fn host_name(scene: &Scene<'_>) -> Findings {
+    let (node, facts) = (scene.node, &scene.facts);
+    let name = node.name.as_str();
+    let found = if name == node.host_name {
+        if facts.host_name_addresses.is_empty() { Err("no address".to_owned()) } else { Ok(()) }
+    } else {
+        match scene.probed.names.get(name) {
+            Some(Err(reason)) => Err(reason.clone()),
+            Some(Ok(_)) | None => Ok(()),
+        }
     };
-    Ok(vec![finding.fix("swapoff -a, and remove the swap lines from /etc/fstab")])
+    one(match found {
+        Err(reason) => Finding::warning(format!("the node's name {name} resolves to no address"))
+            .why(format!("programs that look themselves up wait for a DNS time-out ({reason})"))
+            .fix(format!("add a line for {name} to /etc/hosts")),
+        Ok(()) if !is_dns_subdomain(name) => Finding::warning(format!("{name} is no DNS name"))
+            .why("Kubernetes takes lower-case letters, digits, '-' and '.' only")
+            .fix("choose another name: --node-name"),
+        Ok(()) => Finding::passed(format!("name {name}")),
+    })
 }
 
-/// What kubelet, kube-proxy and runtime call by name. A missing optional one costs a feature, not the node.
-pub(super) fn programs(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
-    const REQUIRED: [(&str, &str); 5] = [
-        ("conntrack", "conntrack"),
-        ("ip", "iproute2"),
-        ("iptables", "iptables"),
-        ("mount", "mount"),
-        ("nsenter", "util-linux"),
-    ];
-    const OPTIONAL: [(&str, &str); 3] = [("ethtool", "ethtool"), ("socat", "socat"), ("tc", "iproute2")];
-    let is_missing = |(program, _): &&(&str, &str)| !scene.facts.programs.contains_key(*program);
-    let required = REQUIRED.iter().filter(is_missing).map(|(program, package)| {
-        Finding::error(format!("FileExisting-{program}"), format!("{program} is not installed"))
-            .why("kubelet or kube-proxy call it, and it is not in the path")
-            .fix(format!("apt-get install {package}"))
-    });
-    let optional = OPTIONAL.iter().filter(is_missing).map(|(program, package)| {
-        Finding::warning(format!("FileExisting-{program}"), format!("{program} is not installed"))
-            .why("some features need it: kubectl port-forward (socat), traffic shaping (tc, ethtool)")
-            .fix(format!("apt-get install {package}"))
-    });
-    Ok(required.chain(optional).collect())
+/// kubeadm warns of a release newer than itself.
+pub(super) fn kubernetes_version(scene: &Scene<'_>) -> Findings {
+    let release = scene.release;
+    one(if release.minor() > NEWEST_MINOR {
+        Finding::warning(format!("{release} is newer than v1.{NEWEST_MINOR}, the newest that this kubestrap knows"))
+            .why("what has changed since is not in its tables")
+            .fix("use a newer kubestrap, or an older --kubernetes-version")
+    } else {
+        Finding::passed(format!("for Kubernetes {release}"))
+    })
 }
 
-pub(super) fn sysctls(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
-    let value = |name: &str| scene.facts.sysctls.get(name).map(String::as_str);
-    let mut findings = Vec::new();
-    if value("net/ipv4/ip_forward") != Some("1") {
-        findings.push(
-            Finding::error("FileContent--proc-sys-net-ipv4-ip_forward", "this machine does not forward packets")
-                .why("net.ipv4.ip_forward is not 1, so Pods would reach nothing outside their node")
-                .fix("sysctl -w net.ipv4.ip_forward=1; echo net.ipv4.ip_forward=1 > /etc/sysctl.d/99-kubernetes.conf"),
-        );
-    }
-    let bridge = "net/bridge/bridge-nf-call-iptables";
-    if scene.cluster.release.minor() < 30 && value(bridge) != Some("1") {
-        let why = match value(bridge) {
-            Some(_) => "bridged packets would pass by iptables, and Services would not answer Pods of the same node",
-            None => "the kernel module br_netfilter is not loaded",
-        };
-        findings.push(
-            Finding::error(
-                "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
-                "net.bridge.bridge-nf-call-iptables is not 1",
-            )
-            .why(why)
-            .fix("modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1"),
-        );
-    }
-    Ok(findings)
+pub(super) fn time_sync(scene: &Scene<'_>) -> Findings {
+    one(match scene.probed.clock_synchronized {
+        Some(true) => Finding::passed("clock kept right"),
+        Some(false) => Finding::warning("nothing keeps this machine's clock right")
+            .why("tokens and certificates depend on the time, and etcd's members on each other's")
+            .fix("apt-get install chrony, or timedatectl set-ntp true; then look: timedatectl"),
+        None => Finding::skipped("systemd cannot be asked what keeps the clock right"),
+    })
 }
 
-pub(super) fn host_name(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
-    let node = scene.node;
-    if !scene.facts.host_name_addresses.is_empty() || node.name.as_str() != node.host_name {
-        return Ok(Vec::new());
+/// Enforcing is fine where the policy for containers is installed.
+pub(super) fn selinux(scene: &Scene<'_>) -> Findings {
+    let is_enforcing = scene.text("/sys/fs/selinux/enforce").is_some_and(|text| text.trim() == "1");
+    if !is_enforcing {
+        return one(Finding::fine("SELinux is not enforcing"));
     }
-    Ok(vec![
-        Finding::warning("Hostname", format!("the host name {} resolves to no address", node.name))
-            .why("programs that look themselves up wait for a DNS time-out")
-            .fix(format!("add a line for {} to /etc/hosts", node.name)),
-    ])
+    let has_policy = scene.world.host().stat(Path::new(CONTAINER_POLICY))?.is_some();
+    one(if has_policy {
+        Finding::passed("SELinux enforces, with the policy for containers")
+    } else {
+        Finding::warning("SELinux enforces, and the policy for containers is not installed")
+            .why("Pods, those of the control plane too, would be kept from the files they mount")
+            .fix("dnf install container-selinux")
+            .fix("or: setenforce 0, and SELINUX=permissive in /etc/selinux/config")
+    })
 }
 
-pub(super) fn kubelet(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
-    let mut findings = Vec::new();
-    let unit = scene.world.host().unit("kubelet.service")?;
-    if !unit.exists {
-        findings.push(
-            Finding::error("Service-Kubelet", "there is no kubelet.service")
-                .why("the kubelet is not installed as a service on this machine")
-                .fix("install the kubelet package of the release, with its unit and kubeadm's drop-in"),
-        );
-        return Ok(findings);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swap_of_the_next_boot_is_found_in_fstab() {
+        for (text, expected) in [
+            ("UUID=0a1b none swap sw 0 0\n", Some("UUID=0a1b")),
+            ("# UUID=0a1b none swap sw 0 0\nUUID=2 / ext4 defaults 0 1\n", None),
+            ("/swap.img none swap sw,noauto 0 0\n/dev/sda2 none swap defaults 0 0\n", Some("/dev/sda2")),
+            ("", None),
+        ] {
+            assert_eq!(swap_in_fstab(text).as_deref(), expected, "{text}");
+        }
     }
-    if !unit.enabled {
-        findings.push(
-            Finding::warning("Service-Kubelet", "kubelet.service does not start at boot")
-                .why("after a reboot the node would stay away")
-                .fix("systemctl enable kubelet.service"),
-        );
-    }
-    let answer = match scene.world.host().ask(&Command::new(&["kubelet", "--version"])) {
-        Ok(answer) => answer,
-        Err(HostError::Command { source, .. }) => Output { code: 127, stderr: source.to_string(), ..Output::default() },
-        Err(error) => return Err(error.into()),
-    };
-    let release = &scene.cluster.release;
-    match answer.stdout.trim().strip_prefix("Kubernetes ").and_then(|text| text.parse::<crate::config::Release>().ok())
-    {
-        None => findings.push(
-            Finding::error("KubeletVersion", "the kubelet does not tell its version")
-                .why(format!("`kubelet --version` ended with {}: {}", answer.code, answer.stderr.trim()))
-                .fix("install the kubelet of the release, in the path"),
-        ),
-        Some(kubelet) if kubelet.minor() > release.minor() => findings.push(
-            Finding::error(
-                "KubeletVersion",
-                format!("the kubelet is {kubelet}, newer than the control plane {release}"),
-            )
-            .why("a kubelet must not be newer than the API server it talks to")
-            .fix(format!("install the kubelet of {release}, or --kubernetes-version {kubelet} for a new cluster")),
-        ),
-        Some(kubelet) if kubelet.minor() + release.oldest_kubelet_distance() < release.minor() => findings.push(
-            Finding::error(
-                "KubeletVersion",
-                format!("the kubelet is {kubelet}, too old for the control plane {release}"),
-            )
-            .why(format!("at most {} minor releases may lie between them", release.oldest_kubelet_distance()))
-            .fix(format!("install the kubelet of {release}")),
-        ),
-        Some(_) => {}
-    }
-    Ok(findings)
 }

@@ -1,196 +1,86 @@
 //! Preflight: looks at the machine before anything is changed, and pulls missing images.
 //!
-//! Checks carry kubeadm's names, so that `--ignore-preflight-errors` lists keep working. All checks of a list run; the
-//! findings come together. What kubestrap itself left behind is not held against it.
+//! One table (`table.rs`) holds every check with its name, its area and the roles it is for; the phases of `init` and
+//! `join` and the command `preflight` run the same rows. Checks carry kubeadm's names where kubeadm has them, so that
+//! `--ignore-preflight-errors` lists keep working. What kubestrap itself left behind is not held against it.
 
+mod endpoint;
+mod etcd;
+mod finding;
 mod host;
+mod kernel;
+mod kubelet;
 mod leftovers;
+mod look;
 mod network;
+mod phase;
+mod programs;
+mod proxy;
 mod runtime;
+mod scene;
+mod storage;
+mod table;
 
-use crate::config::{ClusterConfig, Init, JoinControlPlane, JoinWorker, NodeConfig};
-use crate::plan::{Inventory, Phase};
+pub use finding::{Outcome, Verdict};
+pub use look::{LookFlags, look};
+pub use phase::Preflight;
+pub use scene::{Role, Server, Subject, Trust};
+pub use table::{Area, CHECKS, Check};
+
+use crate::config::NodeConfig;
 use crate::problem::{Exit, Problem};
-use crate::releases::Image;
-use crate::world::{Event, Facts, RuntimeStatus, World};
+use crate::world::World;
+use finding::Finding;
+use scene::Scene;
 
-/// One result of a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Whether it keeps the node from being made.
-    pub is_error: bool,
-    /// Name, what, why and fix.
-    pub problem: Problem,
-}
+/// Name of the check for root, which comes before all others.
+const ROOT: &str = "IsPrivilegedUser";
 
-impl Finding {
-    fn error(name: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { is_error: true, problem: Problem::new(name, what) }
-    }
-
-    fn warning(name: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { is_error: false, problem: Problem::new(name, what) }
-    }
-
-    fn why(mut self, why: impl Into<String>) -> Self {
-        self.problem = self.problem.why(why);
-        self
-    }
-
-    fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.problem = self.problem.fix(fix);
-        self
-    }
-}
-
-/// What checks look at.
-struct Scene<'a> {
-    node: &'a NodeConfig,
-    cluster: &'a ClusterConfig,
-    /// Bind port, on a control-plane node.
-    api_port: Option<u16>,
-    facts: Facts,
-    runtime: Result<RuntimeStatus, String>,
-    inventory: Inventory,
-    world: &'a World<'a>,
-}
-
-/// Checks for one aspect; each gives what it finds, in order.
-type Check = fn(&Scene<'_>) -> Result<Vec<Finding>, Problem>;
-
-const CONTROL_PLANE: &[Check] = &[
-    host::resources,
-    host::kernel_and_cgroups,
-    host::swap,
-    host::programs,
-    host::sysctls,
-    host::host_name,
-    host::kubelet,
-    network::control_plane_ports,
-    network::kubelet_port,
-    network::default_route,
-    network::overlaps,
-    network::firewall,
-    runtime::answers,
-    leftovers::control_plane,
-];
-
-const WORKER: &[Check] = &[
-    host::kernel_and_cgroups,
-    host::swap,
-    host::programs,
-    host::sysctls,
-    host::host_name,
-    host::kubelet,
-    network::kubelet_port,
-    network::default_route,
-    network::firewall,
-    runtime::answers,
-    leftovers::worker,
-];
-
-/// Besides those of the first control-plane node: the kubelet must not belong to a cluster.
-const JOINING_CONTROL_PLANE: &[Check] = &[leftovers::kubelet];
-
-/// The phase `preflight`.
-pub struct Preflight;
-
-impl Phase<Init> for Preflight {
-    fn name(&self) -> &'static str {
-        "preflight"
-    }
-
-    fn about(&self) -> &'static str {
-        "checks the machine and pulls missing images"
-    }
-
-    fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
-        let images = Image::of_control_plane(&job.cluster);
-        check(&job.node, &job.cluster, Some(job.endpoint.port), CONTROL_PLANE, world)?;
-        runtime::pull(&job.node, &images, world)
-    }
-}
-
-impl Phase<JoinWorker> for Preflight {
-    fn name(&self) -> &'static str {
-        "preflight"
-    }
-
-    fn about(&self) -> &'static str {
-        "checks the machine"
-    }
-
-    fn run(&self, job: &JoinWorker, world: &World<'_>) -> Result<(), Problem> {
-        check(&job.node, &job.cluster, None, WORKER, world)
-    }
-}
-
-impl Phase<JoinControlPlane> for Preflight {
-    fn name(&self) -> &'static str {
-        "preflight"
-    }
-
-    fn about(&self) -> &'static str {
-        "checks the machine and, on a control-plane node, pulls missing images"
-    }
-
-    fn run(&self, job: &JoinControlPlane, world: &World<'_>) -> Result<(), Problem> {
-        let (node, cluster) = (&job.worker.node, &job.worker.cluster);
-        let checks = [CONTROL_PLANE, JOINING_CONTROL_PLANE].concat();
-        check(node, cluster, Some(job.endpoint.port), &checks, world)?;
-        runtime::pull(node, &Image::of_control_plane(cluster), world)
-    }
-}
-
-/// Runs a list of checks; errors end the run together, warnings are told.
-fn check(
-    node: &NodeConfig,
-    cluster: &ClusterConfig,
-    api_port: Option<u16>,
-    checks: &[Check],
-    world: &World<'_>,
-) -> Result<(), Problem> {
-    let facts = world.host().facts()?;
-    let mut findings = Vec::new();
-    if facts.uid != 0 {
-        findings.push(host::not_root(&facts));
-        if !is_ignored(node, "IsPrivilegedUser") {
-            return Err(failed(findings));
+/// Runs every check that is for this role, and gives all they found, in the order of the table.
+///
+/// Errors that are to be ignored come as warnings. A run that is to change the machine ends with the check for root when
+/// it does not run as root; a mere look goes on, and checks that need root say so.
+///
+/// # Errors
+/// When the facts of the machine, or root's journal, cannot be read.
+pub fn inspect(subject: &Subject<'_>, world: &World<'_>) -> Result<Vec<Outcome>, Problem> {
+    let scene = Scene::look(subject, world)?;
+    let mut outcomes = Vec::new();
+    for check in CHECKS.iter().filter(|check| check.roles.contains(&subject.role)) {
+        let found = (check.run)(&scene).unwrap_or_else(|problem| vec![unseen(&scene, problem)]);
+        outcomes.extend(found.into_iter().map(|finding| outcome(check, finding, subject.node)));
+        let is_refused = outcomes.last().is_some_and(|last| last.verdict == Verdict::Error);
+        if check.name == ROOT && is_refused && !subject.is_look {
+            break;
         }
     }
-    let runtime = world.host().runtime(&node.cri_socket).map_err(|error| runtime::reason(&error));
-    let scene = Scene { node, cluster, api_port, facts, runtime, inventory: world.journal().inventory()?, world };
-    for check in checks {
-        findings.extend(check(&scene)?);
-    }
-    findings.extend(node.patches.ignored().map(|line| {
-        Finding::warning("Patches", "a file in the folder with patches changes nothing")
-            .why(line)
-            .fix("rename it, or take it out of the folder")
-    }));
-    let (errors, warnings): (Vec<Finding>, Vec<Finding>) =
-        findings.into_iter().partition(|found| found.is_error && !is_ignored(node, &found.problem.id));
-    for warning in &warnings {
-        world.tell(Event::Warning(&warning.problem));
-    }
-    if !errors.is_empty() {
-        return Err(failed(errors));
-    }
-    world.note(&match warnings.len() {
-        0 => "all checks passed".to_owned(),
-        1 => "passed with 1 warning".to_owned(),
-        more => format!("passed with {more} warnings"),
-    });
-    Ok(())
+    Ok(outcomes)
 }
 
-fn is_ignored(node: &NodeConfig, name: &str) -> bool {
+/// A check that could not look: for want of rights, or because something is wrong with the machine.
+fn unseen(scene: &Scene<'_>, problem: Problem) -> Finding {
+    if scene.facts.uid == 0 { Finding::of_problem(problem) } else { Finding::needs_root(problem.what) }
+}
+
+fn outcome(check: &Check, finding: Finding, node: &NodeConfig) -> Outcome {
+    let Finding { name, mut verdict, mut problem, is_brief } = finding;
+    problem.id = name.unwrap_or_else(|| check.name.to_owned());
+    if verdict == Verdict::Error && is_ignored(node, &problem.id) {
+        verdict = Verdict::Warning;
+    }
+    Outcome { area: check.area, verdict, problem, is_brief }
+}
+
+/// Whether errors of this check are to be taken for warnings.
+pub(crate) fn is_ignored(node: &NodeConfig, name: &str) -> bool {
     node.ignore_preflight_errors.iter().any(|ignored| ignored == "all" || ignored.eq_ignore_ascii_case(name))
 }
 
-fn failed(errors: Vec<Finding>) -> Problem {
+/// The problem that sums up errors.
+fn failed(errors: Vec<Problem>) -> Problem {
     let count = errors.len();
-    let names: Vec<&str> = errors.iter().map(|error| error.problem.id.as_str()).collect();
+    let mut names: Vec<&str> = errors.iter().map(|error| error.id.as_str()).collect();
+    names.dedup();
     let ignore = format!("or, to go on in spite of it: --ignore-preflight-errors={}", names.join(","));
     Problem::new(
         "preflight",
@@ -204,5 +94,5 @@ fn failed(errors: Vec<Finding>) -> Problem {
     .fix("mend what the findings say, then run the same command again")
     .fix(ignore)
     .exit(Exit::Preflight)
-    .with_findings(errors.into_iter().map(|error| error.problem).collect())
+    .with_findings(errors)
 }

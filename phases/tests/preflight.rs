@@ -1,16 +1,22 @@
 //! Preflight: each check with a machine that fails it, what is ignored, and what of ours is not held against us.
 
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
 use crate::config::{Cidr, Init, JoinWorker};
 use crate::plan::Phase;
 use crate::preflight::Preflight;
 use crate::problem::{Exit, Problem};
 use crate::stage::{Machine, Stage, init_job, join_job, ready_overlay};
+use crate::support::NOW;
 use crate::support::jobs::{V1_20, V1_36};
 use crate::workflows::{INIT, JOIN, RESET};
-use crate::world::{PortOwner, UnitState};
+use crate::world::{Host, Mount, PortOwner, Route, Space, UnitState};
 
 /// Name, whether it is an error, what is done to a good machine, and the finding.
-type Row = (&'static str, bool, fn(&mut Machine), &'static str);
+pub(crate) type Row = (&'static str, bool, fn(&mut Machine), &'static str);
 
 fn listens(machine: &mut Machine, port: u16) {
     machine.overlay.facts.listening.push(PortOwner { port, pid: Some(7), program: Some("nginx".to_owned()) });
@@ -25,8 +31,41 @@ fn unit(exists: bool, enabled: bool, active: &str) -> UnitState {
     UnitState { exists, enabled, active: active.to_owned(), ..UnitState::default() }
 }
 
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// With so many of a hundred GiB free; one is too little for anything, as it stands for 100 MiB.
+fn set_space(machine: &mut Machine, folder: &str, percent: u64) {
+    let available = if percent == 1 { 100 << 20 } else { percent << 30 };
+    machine.overlay.probed.folders.insert(folder.into(), Space { available, total: 100 << 30 });
+}
+
+fn set_kernel(machine: &mut Machine, kernel: &str) {
+    if kernel.starts_with('3') {
+        let config = machine.overlay.read(Path::new("/boot/config-6.1.0")).unwrap().unwrap();
+        machine.put(&format!("/boot/config-{kernel}"), std::str::from_utf8(&config).unwrap(), 0o644);
+    }
+    kernel.clone_into(&mut machine.overlay.facts.kernel);
+}
+
+/// A proxy for all but these.
+fn set_proxy(machine: &mut Machine, exceptions: &str) {
+    let variables = [("HTTPS_PROXY", "http://proxy:3128"), ("no_proxy", exceptions)];
+    machine.overlay.facts.proxies = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+}
+
+fn a_route(interface: &str, destination: &str) -> Route {
+    Route { interface: interface.to_owned(), destination: Cidr::parse(destination).unwrap(), metric: 0 }
+}
+
+fn a_mount(point: &str) -> Mount {
+    let options = vec!["rw".to_owned(), "noexec".to_owned()];
+    Mount { point: point.into(), source: "/dev/sdb".to_owned(), fs_type: "ext4".to_owned(), options }
+}
+
 /// Checks that hold for a control-plane node of 1.20.
-const CONTROL_PLANE: &[Row] = &[
+pub(crate) const CONTROL_PLANE: &[Row] = &[
     ("one CPU", true, |m| m.overlay.facts.cpus = 1, "NumCPU"),
     ("little memory", true, |m| m.overlay.facts.memory_mib = 1699, "Mem"),
     ("port of the API server", true, |m| listens(m, 6443), "Port-6443"),
@@ -34,12 +73,6 @@ const CONTROL_PLANE: &[Row] = &[
     ("port of the controller manager", true, |m| listens(m, 10257), "Port-10257"),
     ("client port of etcd", true, |m| listens(m, 2379), "Port-2379"),
     ("peer port of etcd", true, |m| listens(m, 2380), "Port-2380"),
-    (
-        "address in the Service network",
-        true,
-        |m| m.overlay.facts.interfaces[0].addresses.push("10.96.0.9".parse().unwrap()),
-        "NetworkOverlap",
-    ),
     (
         "manifest of etcd",
         true,
@@ -64,11 +97,15 @@ const CONTROL_PLANE: &[Row] = &[
         |m| m.put("/etc/kubernetes/manifests/kube-scheduler.yaml", "", 0o600),
         "FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml",
     ),
+    ("proxy before Services", false, |m| set_proxy(m, "10.77.0.0/16"), "HTTPProxyCIDR"),
+    ("slow disk", false, |m| m.overlay.probed.disk.as_mut().unwrap().as_mut().unwrap().p99 = ms(11), "EtcdDisk"),
+    ("disk that cannot be written", false, |m| m.overlay.probed.disk = Some(Err("read-only".to_owned())), "EtcdDisk"),
+    ("full disk of etcd", true, |m| set_space(m, "/var/lib/etcd", 1), "DiskSpace"),
     ("data of etcd", true, |m| m.put("/var/lib/etcd/member/snap/db", "", 0o600), "DirAvailable--var-lib-etcd"),
 ];
 
 /// Checks that hold for every node of 1.20.
-const EVERY_NODE: &[Row] = &[
+pub(crate) const EVERY_NODE: &[Row] = &[
     ("not root", true, |m| m.overlay.facts.uid = 1000, "IsPrivilegedUser"),
     (
         "no cgroup memory",
@@ -80,6 +117,8 @@ const EVERY_NODE: &[Row] = &[
     ("swap before 1.22", true, |m| m.overlay.facts.swaps.push("/swap.img".to_owned()), "Swap"),
     ("no conntrack", true, |m| drop(m.overlay.facts.programs.remove("conntrack")), "FileExisting-conntrack"),
     ("no ip", true, |m| drop(m.overlay.facts.programs.remove("ip")), "FileExisting-ip"),
+    ("no ebtables", false, |m| drop(m.overlay.facts.programs.remove("ebtables")), "FileExisting-ebtables"),
+    ("no touch", false, |m| drop(m.overlay.facts.programs.remove("touch")), "FileExisting-touch"),
     ("no iptables", true, |m| drop(m.overlay.facts.programs.remove("iptables")), "FileExisting-iptables"),
     ("no mount", true, |m| drop(m.overlay.facts.programs.remove("mount")), "FileExisting-mount"),
     ("no nsenter", true, |m| drop(m.overlay.facts.programs.remove("nsenter")), "FileExisting-nsenter"),
@@ -120,11 +159,136 @@ const EVERY_NODE: &[Row] = &[
         |m| m.overlay.runtime.sandbox_image = Some("registry.k8s.io/pause:3.8".to_owned()),
         "PauseImage",
     ),
+    ("swap at the next boot", false, |m| m.put("/etc/fstab", "/swap.img none swap sw 0 0\n", 0o644), "Swap"),
+    ("clock that nobody sets", false, |m| m.overlay.probed.clock_synchronized = Some(false), "TimeSync"),
+    ("SELinux", false, |m| m.put("/sys/fs/selinux/enforce", "1", 0o644), "SELinux"),
+    ("old kernel", true, |m| set_kernel(m, "3.2.0"), "SystemVerification"),
+    ("kernel of unknown make", false, |m| set_kernel(m, "6.2.0"), "SystemVerification"),
+    (
+        "kernel without cpusets",
+        true,
+        |m| m.put("/boot/config-6.1.0", "CONFIG_NAMESPACES=y\n", 0o644),
+        "SystemVerification",
+    ),
+    ("no overlay", false, |m| m.overlay.facts.file_systems.clear(), "KernelModules"),
+    (
+        "few inotify instances",
+        false,
+        |m| drop(m.overlay.facts.sysctls.insert("fs/inotify/max_user_instances".to_owned(), "64".to_owned())),
+        "Inotify",
+    ),
+    (
+        "kubelet flag that hides the configuration",
+        true,
+        |m| m.put("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--config=/etc/mine.yaml\n", 0o644),
+        "KubeletFlags",
+    ),
+    (
+        "kubelet flag with another driver",
+        false,
+        |m| m.put("/etc/sysconfig/kubelet", "KUBELET_EXTRA_ARGS=\"--cgroup-driver systemd\"\n", 0o644),
+        "KubeletFlags",
+    ),
+    (
+        "kubelet flag with another name",
+        true,
+        |m| m.put("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--hostname-override=other\n", 0o644),
+        "KubeletFlags",
+    ),
+    (
+        "kubelet flag with another socket",
+        true,
+        |m| m.put("/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--container-runtime-endpoint=unix:///run/x\n", 0o644),
+        "KubeletFlags",
+    ),
+    ("two default routes", false, |m| m.overlay.facts.routes.push(a_route("eth1", "0.0.0.0/0")), "DefaultRoute"),
+    ("small packets", false, |m| m.overlay.facts.interfaces[0].mtu = 1200, "Mtu"),
+    (
+        "address in the Service network",
+        true,
+        |m| m.overlay.facts.interfaces[0].addresses.push("10.96.0.9".parse().unwrap()),
+        "NetworkOverlap",
+    ),
+    (
+        "route into the Service network",
+        false,
+        |m| m.overlay.facts.routes.push(a_route("vpn0", "10.96.0.0/16")),
+        "NetworkOverlap",
+    ),
+    (
+        "name server in the Service network",
+        false,
+        |m| m.put("/etc/resolv.conf", "nameserver 10.100.0.53\n", 0o644),
+        "NetworkOverlap",
+    ),
+    ("proxy before the API server", false, |m| set_proxy(m, "10.96.0.0/12"), "HTTPProxy"),
+    ("little space for Pods", false, |m| set_space(m, "/var/lib/kubelet", 9), "DiskSpace"),
+    ("little space for images", false, |m| set_space(m, "/var/lib/containerd", 14), "DiskSpace"),
+    (
+        "no programs in containers",
+        true,
+        |m| m.overlay.facts.mounts.push(a_mount("/var/lib/containerd")),
+        "MountOptions",
+    ),
+    ("no programs in volumes", false, |m| m.overlay.facts.mounts.push(a_mount("/var/lib/kubelet")), "MountOptions"),
     ("another cgroup driver", true, |m| m.overlay.runtime.systemd_cgroup = Some(true), "CgroupDriver"),
 ];
 
+/// Another Node, with something of this machine's.
+fn add_node(machine: &mut Machine, name: &str, status: serde_json::Value) {
+    machine.shows_nodes = true;
+    let overlay = std::mem::take(&mut machine.overlay);
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status});
+    machine.overlay = overlay.with_object(node);
+}
+
+/// Checks of the cluster that a machine joins, by any release.
+pub(crate) const JOINING: &[Row] = &[
+    (
+        "API server out of reach",
+        true,
+        |m| drop(m.overlay.probed.peers.insert(("10.77.0.11".to_owned(), 6443), Err("No route to host".to_owned()))),
+        "Endpoint",
+    ),
+    (
+        "way with small packets",
+        false,
+        |m| {
+            for peer in m.overlay.probed.peers.values_mut() {
+                peer.as_mut().unwrap().segment = 1348;
+            }
+        },
+        "Mtu",
+    ),
+    ("clock a minute behind", false, |m| m.server_time = Some(NOW.0 + 60), "ClockSkew"),
+    ("clock an hour ahead", true, |m| m.server_time = Some(NOW.0 - 3600), "ClockSkew"),
+    (
+        "name of a Node that is ready",
+        true,
+        |m| add_node(m, "n2", json!({"conditions": [{"type": "Ready", "status": "True"}]})),
+        "DuplicateHostname",
+    ),
+    ("name of a Node that is away", false, |m| add_node(m, "n2", json!({})), "DuplicateHostname"),
+    (
+        "copied disk",
+        false,
+        |m| add_node(m, "other", json!({"nodeInfo": {"machineID": "id-of-n2"}})),
+        "DuplicateMachineID",
+    ),
+    ("no machine ID", false, |m| m.overlay.facts.machine_id.clear(), "DuplicateMachineID"),
+    (
+        "copied virtual machine",
+        false,
+        |m| {
+            m.overlay.facts.system_uuid = "4C4C4544-0042".to_owned();
+            add_node(m, "other", json!({"nodeInfo": {"systemUUID": "4c4c4544-0042"}}));
+        },
+        "DuplicateProductUUID",
+    ),
+];
+
 /// Checks that hold for a worker of 1.20.
-const WORKER: &[Row] = &[
+pub(crate) const WORKER: &[Row] = &[
     (
         "kubeconfig of a kubelet",
         true,
@@ -199,7 +363,7 @@ fn init_finds_what_is_wrong_with_a_machine() {
 
 #[test]
 fn join_finds_what_is_wrong_with_a_machine() {
-    for row in EVERY_NODE.iter().chain(WORKER) {
+    for row in EVERY_NODE.iter().chain(WORKER).chain(JOINING) {
         let stage = spoilt(row.2, "n2");
         assert_finding(&stage, &join_preflight(&stage, &join_job(V1_20)), row);
     }
@@ -223,7 +387,7 @@ fn newer_releases_ask_for_less() {
     let stage = Stage::over(machine);
     assert_eq!(init_preflight(&stage, &init_job(V1_36)), Ok(()));
     let warnings: Vec<String> = stage.told.warnings().into_iter().map(|warning| warning.id).collect();
-    assert_eq!(warnings, ["Swap"]);
+    assert_eq!(warnings, ["Swap", "KernelModules"]);
 }
 
 #[test]
@@ -255,7 +419,7 @@ fn all_findings_come_together() {
     let programs = ["conntrack", "ip", "iptables", "mount", "nsenter"].map(|name| format!("FileExisting-{name}"));
     assert_eq!(errors[..2], ["NumCPU", "Swap"]);
     assert_eq!(errors[2..], programs);
-    assert_eq!(stage.told.warnings().len(), 3);
+    assert_eq!(stage.told.warnings().len(), 5);
 }
 
 #[test]

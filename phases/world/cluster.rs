@@ -66,6 +66,17 @@ pub enum Identity {
         /// `https://host:port`.
         server: String,
     },
+    /// Somebody who holds a client certificate in files: how external etcd is asked.
+    CertificateFiles {
+        /// `https://host:port`, or `http://…` for a server without TLS.
+        server: String,
+        /// File with CA certificates; empty for the host's own.
+        ca: PathBuf,
+        /// File with the client certificate; empty for none.
+        certificate: PathBuf,
+        /// File with its key; empty for none.
+        key: PathBuf,
+    },
     /// Nobody in particular; the server is verified with this CA, or not at all before the CA is known.
     Anonymous {
         /// `https://host:port`.

@@ -2,12 +2,13 @@
 //!
 //! Everything here only looks. What changes the machine is a `Change`, prepared and applied by the same port.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Change, Undo};
+use crate::config::Cidr;
 use crate::problem::Explain;
 
 /// The port to the machine.
@@ -26,6 +27,11 @@ pub trait Host {
     fn ask(&self, command: &Command) -> Result<Output, HostError>;
     /// Asks the container runtime at this CRI socket.
     fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError>;
+    /// Answers questions that take time, all at once and each with a limit of a few seconds. What cannot be found out is
+    /// left out of the answer.
+    fn probe(&self, _probes: &Probes) -> Probed {
+        Probed::default()
+    }
     /// Works out, and keeps on disk where needed, what would take a change back.
     fn prepare(&self, change: &Change) -> Result<Undo, HostError>;
     /// Makes a change.
@@ -69,6 +75,8 @@ pub struct Facts {
     pub host_name: String,
     /// `/etc/machine-id`; empty where there is none.
     pub machine_id: String,
+    /// UUID that the firmware gives the machine; empty where there is none, or where only root may read it.
+    pub system_uuid: String,
     /// Logical CPUs.
     pub cpus: usize,
     /// Memory in MiB.
@@ -79,8 +87,12 @@ pub struct Facts {
     pub default_addresses: Vec<IpAddr>,
     /// Interfaces with their addresses.
     pub interfaces: Vec<Interface>,
+    /// Routes of the main table that lead somewhere, default routes among them.
+    pub routes: Vec<Route>,
     /// Kernel release, as `uname -r` prints it.
     pub kernel: String,
+    /// File systems that the kernel has ready.
+    pub file_systems: Vec<String>,
     /// cgroup controllers the kernel has enabled.
     pub cgroup_controllers: Vec<String>,
     /// Whether only the unified cgroup v2 hierarchy is mounted.
@@ -115,6 +127,19 @@ pub struct Interface {
     pub name: String,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Size of the largest packet it sends, in bytes; 0 where it is not known.
+    pub mtu: u32,
+}
+
+/// A route of the kernel's main table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Interface it leads through.
+    pub interface: String,
+    /// Network it leads to; of prefix 0 for a default route.
+    pub destination: Cidr,
+    /// Of several routes to one network the one with the lowest metric is taken.
+    pub metric: u32,
 }
 
 /// A TCP port in use.
@@ -137,6 +162,69 @@ pub struct Mount {
     pub source: String,
     /// File system type.
     pub fs_type: String,
+    /// Options such as `rw`, `noexec`.
+    pub options: Vec<String>,
+}
+
+/// Questions about the machine that take time to answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Probes {
+    /// Names to look up.
+    pub names: BTreeSet<String>,
+    /// Where to connect over TCP.
+    pub peers: BTreeSet<(String, u16)>,
+    /// Folders on whose file systems space is looked for; those above count where one is not there.
+    pub folders: BTreeSet<PathBuf>,
+    /// Folder on whose file system the latency of synced writes is measured, with a temporary file.
+    pub disk: Option<PathBuf>,
+    /// Whether to ask if something keeps the clock right.
+    pub clock: bool,
+}
+
+/// Answers to `Probes`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Probed {
+    /// Addresses by name, or why there are none.
+    pub names: BTreeMap<String, Result<Vec<IpAddr>, String>>,
+    /// What a connection showed, or why there was none.
+    pub peers: BTreeMap<(String, u16), Result<Peer, String>>,
+    /// Space by the folder that was asked for.
+    pub folders: BTreeMap<PathBuf, Space>,
+    /// Latency of synced writes, or why it could not be measured.
+    pub disk: Option<Result<DiskLatency, String>>,
+    /// Whether a service keeps the clock right; `None` where nobody tells.
+    pub clock_synchronized: Option<bool>,
+}
+
+/// A TCP connection that was made and closed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// How long it took to connect.
+    pub took: Duration,
+    /// Our own address on it.
+    pub local: IpAddr,
+    /// Bytes that fit into one segment, as both sides agreed; 0 where it is not known.
+    pub segment: u32,
+}
+
+/// Space on a file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// What may still be written.
+    pub available: u64,
+    /// All there is.
+    pub total: u64,
+}
+
+/// How long it takes until a write has reached the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskLatency {
+    /// The folder that was measured in: the one asked for, or the nearest above.
+    pub folder: PathBuf,
+    /// How many writes were measured.
+    pub writes: usize,
+    /// 99 of 100 writes took no longer.
+    pub p99: Duration,
 }
 
 /// State of a unit.
@@ -202,6 +290,10 @@ pub struct RuntimeStatus {
     pub sandbox_image: Option<String>,
     /// Whether it uses the systemd cgroup driver, where it tells.
     pub systemd_cgroup: Option<bool>,
+    /// Whether it can be asked for its cgroup driver over CRI (`RuntimeConfig`).
+    pub tells_cgroup_driver: bool,
+    /// Folder with its images and containers, where it tells.
+    pub root: Option<PathBuf>,
     /// References of the images it has.
     pub images: Vec<String>,
     /// Pod sandboxes.

@@ -21,8 +21,8 @@ pub use content::{Content, Secret, sha256_hex};
 pub use entropy::{Entropy, KeyAlgorithm};
 pub use etcd::{Etcd, EtcdAccess, EtcdError, EtcdMember, EtcdStatus, MemberAction, MemberChange, MemberId};
 pub use host::{
-    Command, ContainerInfo, Facts, FileInfo, FileKind, Host, HostError, ImagePull, Interface, Mount, Output, PortOwner,
-    RuntimeStatus, Sandbox, UnitState,
+    Command, ContainerInfo, DiskLatency, Facts, FileInfo, FileKind, Host, HostError, ImagePull, Interface, Mount,
+    Output, Peer, PortOwner, Probed, Probes, Route, RuntimeStatus, Sandbox, Space, UnitState,
 };
 pub use overlay::Overlay;
 pub use progress::{Event, Progress};

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::overlay_etcd::MemoryEtcd;
 use super::{
     Answer, Change, Cluster, ClusterError, Command, Content, Etcd, Facts, FileInfo, FileKind, Host, HostError,
-    Identity, ObjectChange, ObjectRef, Output, RuntimeStatus, Undo, UnitAction, UnitState, Verb,
+    Identity, ObjectChange, ObjectRef, Output, Probed, Probes, RuntimeStatus, Undo, UnitAction, UnitState, Verb,
 };
 
 /// A host, a cluster and its etcd in memory.
@@ -24,6 +24,8 @@ pub struct Overlay<'a> {
     pub facts: Facts,
     /// The runtime when there is no base.
     pub runtime: RuntimeStatus,
+    /// What probes find when there is no base.
+    pub probed: Probed,
     files: RefCell<BTreeMap<PathBuf, Layer>>,
     units: RefCell<BTreeMap<String, UnitState>>,
     objects: RefCell<BTreeMap<ObjectRef, Option<Value>>>,
@@ -184,6 +186,11 @@ impl Host for Overlay<'_> {
 
     fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
         self.base.map_or_else(|| Ok(self.runtime.clone()), |base| base.runtime(socket))
+    }
+
+    /// A dry run does not write to the disk, not even to measure it.
+    fn probe(&self, probes: &Probes) -> Probed {
+        self.base.map_or_else(|| self.probed.clone(), |base| base.probe(&Probes { disk: None, ..probes.clone() }))
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {

@@ -10,6 +10,7 @@ mod init_phases;
 mod join;
 mod kubeconfig;
 mod phases;
+mod preflight;
 mod remove;
 mod reset;
 mod shared;
@@ -37,8 +38,13 @@ pub(crate) fn run() -> ExitCode {
     };
     let shared = Shared::of(&matches);
     let report = Report::new(shared.output, shared.plain);
-    match dispatch(&matches, &shared, &report) {
-        Ok(()) => ExitCode::SUCCESS,
+    let outcome = match matches.subcommand() {
+        // Its answer says all; what is left to say is the exit code.
+        Some(("preflight", matches)) => preflight::run(matches, &shared, &report),
+        _ => dispatch(&matches, &shared, &report).map(|()| ExitCode::SUCCESS),
+    };
+    match outcome {
+        Ok(code) => code,
         Err(problem) => {
             report.problem(&problem);
             ExitCode::from(problem.exit.code())
@@ -62,6 +68,7 @@ pub(crate) fn command() -> Command {
     Shared::augment(root).subcommands([
         init::command(),
         join::command(),
+        preflight::command(),
         reset::command(),
         remove::command(),
         token::command(),

@@ -3,6 +3,7 @@
 //! A client for nobody without a CA accepts any certificate; what it brings is only bytes for discovery to verify.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -34,6 +35,9 @@ pub(super) async fn open(identity: &Identity) -> Result<(String, Client), Cluste
             config.auth_info.client_certificate_data = Some(STANDARD.encode(certificate));
             config.auth_info.client_key_data = Some(STANDARD.encode(key.0.reveal()).into());
             config
+        }
+        Identity::CertificateFiles { server, ca, certificate, key } => {
+            with_certificate(server, [ca, certificate, key])?
         }
         // Without a CA of its own, the client asks the host's.
         Identity::Public { server } => bare(server)?,
@@ -76,11 +80,27 @@ fn with_ca(server: &str, ca_pem: &str) -> Result<Config, ClusterError> {
     Ok(config)
 }
 
+/// Empty paths are files that nobody named.
+fn with_certificate(server: &str, [ca, certificate, key]: [&PathBuf; 3]) -> Result<Config, ClusterError> {
+    let named = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| path.display().to_string());
+    let mut config = match named(ca) {
+        None => bare(server)?,
+        Some(place) => {
+            let fail = |source| ClusterError::Credentials { place, source };
+            with_ca(server, &std::fs::read_to_string(ca).map_err(fail)?)?
+        }
+    };
+    config.auth_info.client_certificate = named(certificate);
+    config.auth_info.client_key = named(key);
+    Ok(config)
+}
+
 fn place(identity: &Identity) -> String {
     match identity {
         Identity::Kubeconfig(path) => path.display().to_string(),
         Identity::Token { server, .. }
         | Identity::Certificate { server, .. }
+        | Identity::CertificateFiles { server, .. }
         | Identity::Public { server }
         | Identity::Anonymous { server, .. } => server.clone(),
     }

@@ -42,7 +42,9 @@ const PROGRAMS: [&str; 15] = [
 const CRI_SOCKETS: [&str; 3] = ["/run/containerd/containerd.sock", "/run/crio/crio.sock", "/var/run/cri-dockerd.sock"];
 
 /// Kernel parameters that preflight looks at, below `/proc/sys`.
-const SYSCTLS: [&str; 4] = [
+const SYSCTLS: [&str; 6] = [
+    "fs/inotify/max_user_instances",
+    "fs/inotify/max_user_watches",
     "net/bridge/bridge-nf-call-iptables",
     "net/bridge/bridge-nf-call-ip6tables",
     "net/ipv4/ip_forward",
@@ -62,21 +64,23 @@ pub(super) fn look(
     let looking_up = host_name_addresses.get().is_none().then(|| look_up(host_name.clone()));
     let interfaces = network::interfaces()?;
     let mounted = mounts::all()?;
+    let routes = optional("the IPv4 routes", "/proc/net/route")?;
+    let ipv6_routes = optional("the IPv6 routes", "/proc/net/ipv6_route")?;
     let cgroup_v2 = mounted.iter().any(is_unified_cgroup);
     let facts = Facts {
         uid: geteuid().as_raw(),
         host_name,
         machine_id: fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().to_owned(),
+        // Only root may read it.
+        system_uuid: fs::read_to_string("/sys/class/dmi/id/product_uuid").unwrap_or_default().trim().to_owned(),
         cpus: cpus(),
         memory_mib: memory_mib(&needed("how much memory there is", "/proc/meminfo")?),
         swaps: swaps(&optional("which swap is in use", "/proc/swaps")?),
-        default_addresses: network::default_addresses(
-            &interfaces,
-            &optional("the IPv4 routes", "/proc/net/route")?,
-            &optional("the IPv6 routes", "/proc/net/ipv6_route")?,
-        ),
+        default_addresses: network::default_addresses(&interfaces, &routes, &ipv6_routes),
         interfaces: network::facts(interfaces),
+        routes: network::routes(&routes, &ipv6_routes),
         kernel: needed("the kernel's release", "/proc/sys/kernel/osrelease")?.trim().to_owned(),
+        file_systems: file_systems(&optional("the file systems of the kernel", "/proc/filesystems")?),
         cgroup_controllers: if cgroup_v2 {
             words(&optional("the cgroup controllers", "/sys/fs/cgroup/cgroup.controllers")?)
         } else {
@@ -145,6 +149,11 @@ fn swaps(text: &str) -> Vec<String> {
     names.map(|name| name.replace("\\040", " ")).collect()
 }
 
+/// `nodev\toverlay` or `\text4`
+fn file_systems(text: &str) -> Vec<String> {
+    text.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect()
+}
+
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
@@ -199,6 +208,7 @@ mod tests {
         assert_eq!(swaps("Filename\tType\tSize\tUsed\tPriority\n"), [""; 0]);
         let table = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t2\t4\t1\nmemory\t0\t4\t0\npids\t3\t4\t1\n";
         assert_eq!(enabled_controllers(table), ["cpuset", "pids"]);
+        assert_eq!(file_systems("nodev\tsysfs\nnodev\toverlay\n\text4\n"), ["sysfs", "overlay", "ext4"]);
     }
 
     #[test]
@@ -207,6 +217,7 @@ mod tests {
             point: PathBuf::from(point),
             source: "cgroup".to_owned(),
             fs_type: fs_type.to_owned(),
+            options: Vec::new(),
         };
         for (point, fs_type, expected) in [
             ("/sys/fs/cgroup", "cgroup2", true),
@@ -239,6 +250,9 @@ mod tests {
         assert!(!facts.host_name.is_empty() && !facts.kernel.is_empty(), "{facts:?}");
         assert!(facts.interfaces.iter().any(|interface| interface.name == "lo"), "{facts:?}");
         assert!(facts.programs.contains_key("cp"), "{facts:?}");
+        assert!(facts.file_systems.iter().any(|name| name == "proc"), "{facts:?}");
+        let loopback = facts.interfaces.iter().find(|interface| interface.name == "lo").unwrap();
+        assert!(loopback.mtu > 0, "{facts:?}");
         let began = Instant::now();
         assert_eq!(look().host_name_addresses, facts.host_name_addresses);
         assert!(began.elapsed() < NAME_LIMIT, "the name is not looked up again");

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use kubestrap_phases::world::{
-    Change, Command, Content, Facts, FileInfo, Host, HostError, Output, RuntimeStatus, Undo, UnitState,
+    Change, Command, Content, Facts, FileInfo, Host, HostError, Output, Probed, Probes, RuntimeStatus, Undo, UnitState,
 };
 
 use super::runtime::Runtimes;
-use super::{commands, facts, files, mounts, tree, undo, units};
+use super::{commands, facts, files, mounts, probes, tree, undo, units};
 
 /// Where programs are looked for when the environment does not tell.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -107,6 +107,10 @@ impl Host for Linux {
 
     fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
         self.runtimes.status(socket)
+    }
+
+    fn probe(&self, probes: &Probes) -> Probed {
+        probes::ask(probes)
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {

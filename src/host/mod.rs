@@ -12,6 +12,7 @@ mod mounts;
 mod network;
 mod own_file;
 mod ports;
+mod probes;
 mod runtime;
 mod sandboxes;
 mod state;

@@ -64,10 +64,12 @@ pub(super) fn parse(text: &[u8]) -> Vec<Mount> {
 fn parse_line(line: &[u8]) -> Option<Mount> {
     let mut words = line.split(|&byte| byte == b' ');
     let point = PathBuf::from(decoded(words.nth(4)?));
+    let options =
+        words.next()?.split(|&byte| byte == b',').map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     words.find(|word| *word == b"-")?;
     let fs_type = decoded(words.next()?).to_string_lossy().into_owned();
     let source = decoded(words.next()?).to_string_lossy().into_owned();
-    Some(Mount { point, source, fs_type })
+    Some(Mount { point, source, fs_type, options })
 }
 
 /// The kernel writes space, tab, newline and backslash as `\040` and so on.
@@ -112,6 +114,7 @@ mod tests {
             ("/var/lib/kubelet/pods/u/volumes/t", "tmpfs", "tmpfs"),
         ];
         assert_eq!(read, expected);
+        assert_eq!(mounts[0].options, ["rw", "nosuid"]);
     }
 
     #[test]

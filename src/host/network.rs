@@ -5,7 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use kubestrap_phases::world::{HostError, Interface};
+use kubestrap_phases::config::Cidr;
+use kubestrap_phases::world::{HostError, Interface, Route};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
@@ -48,7 +49,45 @@ pub(super) fn interfaces() -> Result<Vec<Found>, HostError> {
 
 /// What the rest of the program sees of interfaces.
 pub(super) fn facts(found: Vec<Found>) -> Vec<Interface> {
-    found.into_iter().map(|Found { name, addresses, .. }| Interface { name, addresses }).collect()
+    let seen = found.into_iter().map(|Found { name, addresses, .. }| Interface { mtu: mtu(&name), name, addresses });
+    seen.collect()
+}
+
+fn mtu(interface: &str) -> u32 {
+    let text = std::fs::read_to_string(format!("/sys/class/net/{interface}/mtu"));
+    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// All routes that lead somewhere. Those of IPv6 without its link-local, multicast and own addresses.
+pub(super) fn routes(text: &str, ipv6_text: &str) -> Vec<Route> {
+    let v4 = text.lines().skip(1).filter_map(|line| route_v4(&line.split_whitespace().collect::<Vec<_>>()));
+    let v6 = ipv6_text.lines().filter_map(|line| route_v6(&line.split_whitespace().collect::<Vec<_>>()));
+    v4.chain(v6).collect()
+}
+
+/// Addresses and masks stand in the order of the machine's bytes.
+fn route_v4(row: &[&str]) -> Option<Route> {
+    if row.len() <= 7 || !leads_on(row[3]) {
+        return None;
+    }
+    let address = |text: &str| u32::from_str_radix(text, 16).ok().map(|bits| Ipv4Addr::from(bits.to_ne_bytes()));
+    let (network, mask) = (address(row[1])?, address(row[7])?);
+    let destination = Cidr::parse(&format!("{network}/{}", u32::from(mask).leading_ones())).ok()?;
+    Some(Route { interface: row[0].to_owned(), destination, metric: row[6].parse().unwrap_or(0) })
+}
+
+fn route_v6(row: &[&str]) -> Option<Route> {
+    if row.len() <= 9 || !leads_on(row[8]) || row[9] == "lo" {
+        return None;
+    }
+    let network = Ipv6Addr::from(u128::from_str_radix(row[0], 16).ok()?);
+    let prefix = u8::from_str_radix(row[1], 16).ok()?;
+    if prefix == 128 || network.is_multicast() || network.is_unicast_link_local() {
+        return None;
+    }
+    let destination = Cidr::parse(&format!("{network}/{prefix}")).ok()?;
+    let metric = u32::from_str_radix(row[5], 16).unwrap_or(0);
+    Some(Route { interface: row[9].to_owned(), destination, metric })
 }
 
 /// The IPv4 address, then the IPv6 address, that belong to the default routes; of each family at most one.
@@ -143,6 +182,23 @@ eth0\t000A0A0A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
             let expected: Vec<IpAddr> = expected.into_iter().map(|address| address.parse().unwrap()).collect();
             assert_eq!(default_addresses(&interfaces, ROUTE, IPV6_ROUTE), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn routes_are_read_with_their_networks_and_metrics_and_those_to_nowhere_are_left_out() {
+        let read: Vec<_> = routes(ROUTE, IPV6_ROUTE)
+            .into_iter()
+            .map(|route| (route.interface, route.destination.to_string(), route.metric))
+            .collect();
+        let expected = [
+            ("tun0", "0.0.0.0/1", 0),
+            ("eth1", "0.0.0.0/0", 100),
+            ("eth0", "0.0.0.0/0", 200),
+            ("eth0", "10.10.10.0/24", 0),
+            ("eth0", "2001:db8::/64", 256),
+            ("eth0", "::/0", 1024),
+        ];
+        assert_eq!(read, expected.map(|(name, network, metric)| (name.to_owned(), network.to_owned(), metric)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_cri::v1::{
@@ -151,17 +152,14 @@ async fn status(connection: Connection) -> Answer<RuntimeStatus> {
     let runtime = || connection.runtime();
     let (mut telling, mut images) = (runtime(), connection.images());
     let (mut sandboxes, mut containers) = (runtime(), runtime());
-    let (told, images, sandboxes, containers) = tokio::try_join!(
+    let (told, images, sandboxes, containers, cgroup_driver) = tokio::try_join!(
         limited(ANSWER_LIMIT, telling.status(Request::new(StatusRequest { verbose: true }))),
         limited(ANSWER_LIMIT, images.list_images(ListImagesRequest::default())),
         limited(ANSWER_LIMIT, sandboxes.list_pod_sandbox(ListPodSandboxRequest::default())),
         limited(ANSWER_LIMIT, containers.list_containers(ListContainersRequest::default())),
+        systemd_cgroup(&connection),
     )?;
     let config = Config::read(&told);
-    let systemd_cgroup = match config.systemd_cgroup {
-        Some(known) => Some(known),
-        None => systemd_cgroup(&connection).await?,
-    };
     let sandboxes = sandboxes::together(&connection, sandboxes.items, containers.containers).await?;
     Ok(RuntimeStatus {
         name: connection.version.runtime_name.clone(),
@@ -169,7 +167,9 @@ async fn status(connection: Connection) -> Answer<RuntimeStatus> {
         api: connection.api().name().to_owned(),
         not_ready: not_ready(&told),
         sandbox_image: config.sandbox_image,
-        systemd_cgroup,
+        systemd_cgroup: cgroup_driver.or(config.systemd_cgroup),
+        tells_cgroup_driver: cgroup_driver.is_some(),
+        root: config.root,
         images: images
             .images
             .into_iter()
@@ -193,6 +193,7 @@ fn not_ready(told: &StatusResponse) -> Option<String> {
 struct Config {
     sandbox_image: Option<String>,
     systemd_cgroup: Option<bool>,
+    root: Option<PathBuf>,
 }
 
 impl Config {
@@ -212,6 +213,7 @@ impl Config {
         Self {
             sandbox_image: text("/sandboxImage").map(str::to_owned),
             systemd_cgroup: options.and_then(|options| options.get("SystemdCgroup")?.as_bool()),
+            root: text("/containerdRootDir").map(PathBuf::from),
         }
     }
 }

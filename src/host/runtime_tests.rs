@@ -26,13 +26,17 @@ fn condition(r#type: &str, status: bool) -> RuntimeCondition {
 
 #[test]
 fn containerds_configuration_tells_sandbox_image_and_cgroup_driver() {
-    let expected = Config { sandbox_image: Some("registry.k8s.io/pause:3.6".to_owned()), systemd_cgroup: Some(true) };
+    let expected = Config {
+        sandbox_image: Some("registry.k8s.io/pause:3.6".to_owned()),
+        systemd_cgroup: Some(true),
+        root: Some("/var/lib/containerd".into()),
+    };
     assert_eq!(Config::read(&told(CONTAINERD)), expected);
 }
 
 #[test]
 fn what_a_runtime_does_not_tell_stays_open() {
-    let image_only = Config { sandbox_image: Some("pause:3.9".to_owned()), systemd_cgroup: None };
+    let image_only = Config { sandbox_image: Some("pause:3.9".to_owned()), ..Config::default() };
     for (name, config, expected) in [
         ("CRI-O", r#"{"sandboxImage":"pause:3.9"}"#, image_only),
         ("no configuration", "", Config::default()),

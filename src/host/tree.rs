@@ -75,7 +75,12 @@ mod tests {
     use super::*;
 
     fn mounted_on(path: &Path) -> Vec<Mount> {
-        vec![Mount { point: path.to_owned(), source: "nas:/share".to_owned(), fs_type: "nfs".to_owned() }]
+        vec![Mount {
+            point: path.to_owned(),
+            source: "nas:/share".to_owned(),
+            fs_type: "nfs".to_owned(),
+            options: Vec::new(),
+        }]
     }
 
     fn a_tree(scratch: &Scratch) -> std::path::PathBuf {

@@ -4,6 +4,7 @@
 //! what cannot be written is dropped.
 
 mod bars;
+mod checks;
 mod groups;
 mod json;
 mod plain;
@@ -14,6 +15,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use kubestrap_phases::preflight::Outcome;
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{Event, Progress};
 use serde_json::Value;
@@ -118,6 +120,16 @@ impl Report {
     /// Tells a warning of a command that only looks; never on standard output, which belongs to the answer.
     pub(crate) fn aside(&self, warning: &Problem) {
         say(&problem::text(warning, problem::Paint::of_terminal()).replacen("error:", "warning:", 1));
+    }
+
+    /// Gives what the checks of preflight found: as a table for people, with marks and colours where they read it.
+    pub(crate) fn checks(&self, outcomes: &[Outcome]) {
+        let paint = match &self.way {
+            Way::Bars(_) if std::io::stdout().is_terminal() => problem::Paint::of_terminal(),
+            _ => problem::Paint::None,
+        };
+        let has_marks = matches!(self.way, Way::Bars(_)) && std::io::stdout().is_terminal();
+        self.answer(&checks::text(outcomes, has_marks, paint), &checks::value(outcomes));
     }
 
     /// Says the closing words, then gives the results.

@@ -21,7 +21,7 @@ use crate::support::FixedEntropy;
 use crate::world::{
     Answer, Change, Cluster, ClusterError, Command, Content, Etcd, EtcdAccess, EtcdError, EtcdMember, EtcdStatus,
     Facts, FileInfo, FileKind, Host, HostError, Identity, MemberAction, MemberChange, Mount, ObjectChange, ObjectRef,
-    Output, Overlay, PortOwner, RuntimeStatus, Sandbox, Undo, UnitAction, UnitState, Verb,
+    Output, Overlay, PortOwner, Probed, Probes, RuntimeStatus, Sandbox, Undo, UnitAction, UnitState, Verb,
 };
 use crate::yaml;
 
@@ -52,6 +52,12 @@ pub(crate) struct Machine {
     pub(crate) runtime_down: Option<&'static str>,
     /// Whether the API server is another machine's.
     pub(crate) is_api_elsewhere: bool,
+    /// What time the API server says it is.
+    pub(crate) server_time: Option<i64>,
+    /// Whether a bootstrap token may list Nodes, which no cluster of kubeadm's allows.
+    pub(crate) shows_nodes: bool,
+    /// What external etcd answers when it is asked for its version.
+    pub(crate) external_etcd: Option<String>,
     /// Changes asked for, the failed ones included.
     pub(crate) asked: Rc<Cell<usize>>,
     /// From which change on all fail.
@@ -72,6 +78,9 @@ impl Machine {
             kubelet: kubelet.to_owned(),
             runtime_down: None,
             is_api_elsewhere: false,
+            server_time: None,
+            shows_nodes: false,
+            external_etcd: None,
             asked: Rc::default(),
             fails_from: Cell::default(),
             made: RefCell::default(),
@@ -181,8 +190,12 @@ impl Machine {
             let name = &self.overlay.facts.host_name;
             let labels = json!({"kubernetes.io/hostname": name});
             let ready = json!([{"type": "Ready", "status": "True"}]);
+            let info = json!({"machineID": self.overlay.facts.machine_id});
+            let own = |address| json!({"type": "InternalIP", "address": address});
+            let addresses: Vec<Value> = self.overlay.facts.default_addresses.iter().map(own).collect();
             self.register(json!({
-                "apiVersion": "v1", "kind": "Node", "status": {"conditions": ready},
+                "apiVersion": "v1", "kind": "Node",
+                "status": {"conditions": ready, "nodeInfo": info, "addresses": addresses},
                 "metadata": {"name": name, "labels": labels},
             }));
         }
@@ -307,7 +320,8 @@ impl Host for Machine {
         if self.overlay.unit("kubelet.service")?.active == "active" {
             facts.listening.push(owner(10250, "kubelet"));
         }
-        let mount = |point| Mount { point, source: "tmpfs".to_owned(), fs_type: "tmpfs".to_owned() };
+        let mount =
+            |point| Mount { point, source: "tmpfs".to_owned(), fs_type: "tmpfs".to_owned(), options: Vec::new() };
         facts.mounts.extend(self.mounts().into_iter().map(mount));
         Ok(facts)
     }
@@ -340,6 +354,10 @@ impl Host for Machine {
         status.images.extend(self.pulled.borrow().iter().cloned());
         status.sandboxes.extend(self.running.borrow().iter().map(sandbox));
         Ok(status)
+    }
+
+    fn probe(&self, probes: &Probes) -> Probed {
+        self.overlay.probe(probes)
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
@@ -394,11 +412,22 @@ impl Cluster for Machine {
     }
 
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
-        self.answers().and_then(|()| Cluster::list(&self.overlay, identity, of, query))
+        self.answers()?;
+        if of.kind == "Node" && matches!(identity, Identity::Token { .. }) && !self.shows_nodes {
+            let (server, action) = ("https://10.77.0.11:6443".to_owned(), "list Node".to_owned());
+            let source = Error::other("403: nodes is forbidden");
+            return Err(ClusterError::Refused { server, action, status: 403, source });
+        }
+        Cluster::list(&self.overlay, identity, of, query)
     }
 
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
-        self.answers().and_then(|()| self.overlay.raw(identity, path))
+        if let (Identity::CertificateFiles { server, .. }, Some(body)) = (identity, &self.external_etcd) {
+            assert_eq!((server.as_str(), path), ("https://etcd-1:2379", "/version"));
+            return Ok(Answer { status: 200, body: body.clone(), server_time: None });
+        }
+        let answer = self.answers().and_then(|()| self.overlay.raw(identity, path))?;
+        Ok(Answer { server_time: self.server_time, ..answer })
     }
 
     fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {

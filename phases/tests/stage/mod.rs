@@ -15,17 +15,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::certs;
-use crate::config::{HostPort, Init, JoinControlPlane, JoinWorker, Release, Reset, ResetFlags, resolve_reset};
+use crate::config::{Cidr, HostPort, Init, JoinControlPlane, JoinWorker, Release, Reset, ResetFlags, resolve_reset};
 use crate::etcd::members::CLIENT_URL_ANNOTATION;
 use crate::plan::{Journal, Selection, Step, Store, StoreError, Workflow, run};
 use crate::problem::Problem;
-use crate::releases::Image;
+use crate::releases::{Image, Programs};
 use crate::shared_certs::{Sealer, UploadCerts};
 use crate::support::{Bench, FixedEntropy, NOW, jobs};
 use crate::upload_config::upload_kubeadm_config;
 use crate::world::{
-    Clock, Event, Facts, Identity, Interface, KeyAlgorithm, Overlay, Probe, Progress, RuntimeStatus, Secret, Time,
-    UnitState, Wait, WaitError, World,
+    Clock, DiskLatency, Event, Facts, Identity, Interface, KeyAlgorithm, Overlay, Peer, Probe, Probed, Progress, Route,
+    RuntimeStatus, Secret, Space, Time, UnitState, Wait, WaitError, World,
 };
 pub(crate) use machine::Machine;
 
@@ -191,26 +191,64 @@ pub(crate) fn join_job(release: Release) -> JoinWorker {
 
 /// Facts of a machine that passes preflight without a warning.
 pub(crate) fn ready_facts(release: &Release, host_name: &str) -> Facts {
-    let programs = ["conntrack", "ip", "iptables", "mount", "nsenter", "ethtool", "socat", "tc"];
+    let Programs { required, optional } = release.programs();
+    // What reset calls where it is there.
+    let programs = required.iter().chain(optional).chain(&["iptables"]);
     let controllers = ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"];
-    let sysctls = ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"];
+    let sysctls = [
+        ("net/ipv4/ip_forward", "1"),
+        ("net/bridge/bridge-nf-call-iptables", "1"),
+        ("fs/inotify/max_user_instances", "512"),
+        ("fs/inotify/max_user_watches", "65536"),
+    ];
     let address = "10.77.0.11".parse().unwrap();
+    let route = |destination: &str| Route {
+        interface: "eth0".to_owned(),
+        destination: Cidr::parse(destination).unwrap(),
+        metric: 0,
+    };
     Facts {
         uid: 0,
         host_name: host_name.to_owned(),
+        machine_id: format!("id-of-{host_name}"),
         cpus: 2,
         memory_mib: 4096,
         default_addresses: vec![address],
-        interfaces: vec![Interface { name: "eth0".to_owned(), addresses: vec![address] }],
+        interfaces: vec![Interface { name: "eth0".to_owned(), addresses: vec![address], mtu: 1500 }],
+        routes: vec![route("0.0.0.0/0"), route("10.77.0.0/24")],
+        file_systems: vec!["ext4".to_owned(), "overlay".to_owned()],
         kernel: "6.1.0".to_owned(),
         cgroup_controllers: controllers.map(str::to_owned).to_vec(),
         cgroup_v2: release.minor() >= 22,
         cri_sockets: vec!["/run/containerd/containerd.sock".into()],
-        programs: programs.iter().map(|name| ((*name).to_owned(), format!("/usr/bin/{name}").into())).collect(),
-        sysctls: sysctls.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect(),
+        programs: programs.map(|name| ((*name).to_owned(), format!("/usr/bin/{name}").into())).collect(),
+        sysctls: sysctls.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
         host_name_addresses: vec![address],
         ..Facts::default()
     }
+}
+
+/// What a good machine answers to probes: its clock is right, its disk is large and fast, the API server is near.
+fn ready_probed() -> Probed {
+    let space = Space { available: 90 << 30, total: 100 << 30 };
+    let folders = ["/var/lib/kubelet", "/var/lib/containerd", "/var/lib/etcd"];
+    let peer = Peer { took: Duration::from_millis(1), local: "10.77.0.11".parse().unwrap(), segment: 1448 };
+    let disk = DiskLatency { folder: "/var/lib".into(), writes: 100, p99: Duration::from_millis(2) };
+    Probed {
+        peers: [(("10.77.0.11".to_owned(), 6443), Ok(peer))].into(),
+        folders: folders.map(|folder| (folder.into(), space)).into(),
+        disk: Some(Ok(disk)),
+        clock_synchronized: Some(true),
+        ..Probed::default()
+    }
+}
+
+/// The configuration of a kernel that has what every release wants.
+fn kernel_config() -> String {
+    let options = [false, true].into_iter().flat_map(|v2| {
+        [Release::new(20, 2), Release::new(36, 2)].into_iter().flat_map(move |release| release.kernel_options(v2))
+    });
+    options.map(|names| format!("CONFIG_{}=y\n", names[0])).collect()
 }
 
 /// A machine with a kubelet, a runtime that has all images, and files that are none of ours.
@@ -218,7 +256,9 @@ pub(crate) fn ready_overlay(release: &Release, host_name: &str) -> Overlay<'stat
     let cluster = jobs::default_init(release.clone()).cluster;
     let runtime = RuntimeStatus {
         name: "containerd".to_owned(),
+        version: "1.6.20".to_owned(),
         api: "v1".to_owned(),
+        tells_cgroup_driver: true,
         images: Image::of_control_plane(&cluster),
         ..RuntimeStatus::default()
     };
@@ -226,7 +266,9 @@ pub(crate) fn ready_overlay(release: &Release, host_name: &str) -> Overlay<'stat
     let mut overlay = Overlay::default();
     overlay.facts = ready_facts(release, host_name);
     overlay.runtime = runtime;
+    overlay.probed = ready_probed();
     overlay
+        .with_file("/boot/config-6.1.0", &kernel_config(), 0o644)
         .with_file("/etc/hosts", "127.0.0.1 localhost\n", 0o644)
         .with_file("/etc/systemd/system/kubelet.service", "[Service]\n", 0o644)
         .with_file("/usr/libexec/git-core/git", "", 0o755)
