@@ -54,16 +54,6 @@ fn flags(command: Command) -> Command {
         .arg(value("token-ttl", "DURATION", "How long the token is valid; 0: for ever; default: 24h0m0s"))
         .arg(switch("skip-token-print", "Leave the token out of the join command"))
         .arg(
-            value("kubeconfig-dir", "FOLDER", "Folder that the phases kubeconfig/* write to; default: /etc/kubernetes")
-                .value_parser(value_parser!(PathBuf)),
-        )
-        .arg(switch("csr-only", "With phases certs/*: make keys and requests only").hide(true))
-        .arg(
-            value("csr-dir", "FOLDER", "Where --csr-only writes; default: the certificate folder")
-                .value_parser(value_parser!(PathBuf))
-                .hide(true),
-        )
-        .arg(
             value(
                 "kubeconfig",
                 "FILE",
@@ -97,20 +87,12 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         token_ttl: text(matches, "token-ttl"),
         skip_token_print: matches.get_flag("skip-token-print"),
         kubeconfig: matches.get_one("kubeconfig").cloned(),
-        kubeconfig_dir: folder(matches, "kubeconfig-dir")?,
         ..InitFlags::default()
     };
-    let is_of = |group: &str| selection.only.as_ref().is_some_and(|only| only.starts_with(group));
-    if flags.kubeconfig_dir.is_some() && !is_of("kubeconfig") {
-        return Err(Problem::new("flag-of-a-phase", "--kubeconfig-dir is for the phases kubeconfig/* alone")
-            .at("--kubeconfig-dir")
-            .why("the kubelet and the control plane read theirs from /etc/kubernetes")
-            .fix("kubestrap init phase kubeconfig all --kubeconfig-dir FOLDER"));
+    let flags = init_phases::read(matches, flags)?;
+    if init_phases::wants_requests(matches) {
+        return requests(flags, &selection, folder(matches, "csr-dir")?, (shared, report));
     }
-    if matches.get_flag("csr-only") {
-        return requests(flags, &selection, (folder(matches, "csr-dir")?, is_of("certs")), (shared, report));
-    }
-    let flags = init_phases::read(matches, flags);
     let mut session = Session::open(shared, report)?;
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
     session.obey(&job.node);
@@ -131,15 +113,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
 fn requests(
     flags: InitFlags,
     selection: &Selection,
-    (csr_dir, is_of_certs): (Option<PathBuf>, bool),
+    csr_dir: Option<PathBuf>,
     (shared, report): (&Shared, &Report),
 ) -> Result<(), Problem> {
-    if !is_of_certs {
-        return Err(Problem::new("flag-of-a-phase", "--csr-only is for the phases certs/* alone")
-            .at("--csr-only")
-            .why("nothing else has something to be signed")
-            .fix("kubestrap certs generate-csr"));
-    }
     let cert_dir = csr_dir.map(|folder| folder.display().to_string()).or(flags.cert_dir);
     let flags = InitFlags { cert_dir, ..flags };
     let session = Session::open(shared, report)?;
