@@ -53,7 +53,8 @@ pub(super) fn ignored_patches(scene: &Scene<'_>) -> Findings {
             .why(line)
             .fix("rename it, or take it out of the folder")
     });
-    Ok(ignored.collect())
+    let ignored: Vec<Finding> = ignored.collect();
+    Ok(if ignored.is_empty() { vec![Finding::fine("every file with patches is one")] } else { ignored })
 }
 
 fn file(scene: &Scene<'_>, path: &Path) -> Result<Finding, Problem> {

@@ -1,10 +1,14 @@
 //! Preflight: the good case of every check, what differs between releases and configurations, and the command on its own.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::json;
 
+use crate::config::draft::Origin;
+use crate::config::findings::Findings;
 use crate::config::{Etcd, ExternalEtcd, HostPort, Init, InitFlags, JoinFlags, Release};
+use crate::patches;
 use crate::preflight::{CHECKS, LookFlags, Outcome, Role, Server, Subject, Trust, Verdict, inspect, look};
 use crate::preflight_checks::{CONTROL_PLANE, EVERY_NODE, JOINING, WORKER};
 use crate::stage::{Machine, Stage, init_job, join_job, ready_overlay};
@@ -12,7 +16,8 @@ use crate::support::NOW;
 use crate::support::jobs::{self, V1_20, V1_36};
 
 /// Checks whose bad case stands below, since it needs another job than the others.
-const BELOW: [&str; 7] = [
+const BELOW: [&str; 8] = [
+    "Patches",
     "KubernetesVersion",
     "ContainerRuntimeVersion",
     "ImagePull",
@@ -105,6 +110,15 @@ fn every_check_passes_on_a_good_machine() {
         let all: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
         assert_eq!(passed, all, "{release}");
     }
+}
+
+#[test]
+fn a_file_that_is_no_patch_is_named() {
+    let (mut job, machine) = (init_job(V1_20), a_good_machine(&V1_20, "n1"));
+    machine.put("/etc/patches/readme.txt", "", 0o644);
+    let (origin, mut findings) = (Origin::Flag("--patches"), Findings::default());
+    job.node.patches = patches::read(Path::new("/etc/patches"), &origin, &machine.overlay, &mut findings).unwrap();
+    assert_eq!(bad(&of_init(machine, &job)), [("Patches", Verdict::Warning)]);
 }
 
 #[test]

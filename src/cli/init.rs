@@ -68,16 +68,6 @@ fn flags(command: Command) -> Command {
             "Keep the shared certificates in the cluster for two hours, sealed, for further control-plane nodes",
         ))
         .arg(
-            value("kubeconfig-dir", "FOLDER", "Folder that the phases kubeconfig/* write to; default: /etc/kubernetes")
-                .value_parser(value_parser!(PathBuf)),
-        )
-        .arg(switch("csr-only", "With phases certs/*: make keys and requests only").hide(true))
-        .arg(
-            value("csr-dir", "FOLDER", "Where --csr-only writes; default: the certificate folder")
-                .value_parser(value_parser!(PathBuf))
-                .hide(true),
-        )
-        .arg(
             value(
                 "kubeconfig",
                 "FILE",
@@ -114,20 +104,12 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         certificate_key: text(matches, "certificate-key"),
         upload_certs: matches.get_flag("upload-certs"),
         skip_certificate_key_print: matches.get_flag("skip-certificate-key-print"),
-        kubeconfig_dir: folder(matches, "kubeconfig-dir")?,
         ..InitFlags::default()
     };
-    let is_of = |group: &str| selection.only.as_ref().is_some_and(|only| only.starts_with(group));
-    if flags.kubeconfig_dir.is_some() && !is_of("kubeconfig") {
-        return Err(Problem::new("flag-of-a-phase", "--kubeconfig-dir is for the phases kubeconfig/* alone")
-            .at("--kubeconfig-dir")
-            .why("the kubelet and the control plane read theirs from /etc/kubernetes")
-            .fix("kubestrap init phase kubeconfig all --kubeconfig-dir FOLDER"));
+    let flags = init_phases::read(matches, flags)?;
+    if init_phases::wants_requests(matches) {
+        return requests(flags, &selection, folder(matches, "csr-dir")?, (shared, report));
     }
-    if matches.get_flag("csr-only") {
-        return requests(flags, &selection, (folder(matches, "csr-dir")?, is_of("certs")), (shared, report));
-    }
-    let flags = init_phases::read(matches, flags);
     let mut session = Session::open(shared, report)?;
     let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
     session.obey(&job.node);
@@ -154,15 +136,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
 fn requests(
     flags: InitFlags,
     selection: &Selection,
-    (csr_dir, is_of_certs): (Option<PathBuf>, bool),
+    csr_dir: Option<PathBuf>,
     (shared, report): (&Shared, &Report),
 ) -> Result<(), Problem> {
-    if !is_of_certs {
-        return Err(Problem::new("flag-of-a-phase", "--csr-only is for the phases certs/* alone")
-            .at("--csr-only")
-            .why("nothing else has something to be signed")
-            .fix("kubestrap certs generate-csr"));
-    }
     let cert_dir = csr_dir.map(|folder| folder.display().to_string()).or(flags.cert_dir);
     let flags = InitFlags { cert_dir, ..flags };
     let session = Session::open(shared, report)?;

@@ -6,14 +6,21 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use kubestrap_phases::addon::{coredns, kube_proxy};
 use kubestrap_phases::config::{ExtraArgs, Init, InitFlags};
 use kubestrap_phases::plan::Selection;
+use kubestrap_phases::problem::Problem;
 use kubestrap_phases::yaml;
 
-use super::shared::{list, switch, texts, value};
+use super::shared::{folder, list, switch, texts, value};
 use crate::report::Report;
 
 /// Adds them below `phase`.
 pub(super) fn augment(init: Command) -> Command {
     init.mut_subcommand("phase", |phase| {
+        let phase = each(phase, "certs", |command| {
+            let folder = value("csr-dir", "FOLDER", "Where --csr-only writes; default: the certificate folder");
+            command
+                .arg(switch("csr-only", "Make keys and requests only").hide(true))
+                .arg(folder.value_parser(value_parser!(PathBuf)).hide(true))
+        });
         let phase = each(phase, "kubeconfig", |command| {
             command.arg(
                 value("kubeconfig-dir", "FOLDER", "Where the kubeconfigs go; default: /etc/kubernetes")
@@ -46,16 +53,21 @@ fn extra_args(name: &'static str) -> Arg {
 }
 
 /// Reads them, where the phase has them.
-pub(super) fn read(matches: &ArgMatches, flags: InitFlags) -> InitFlags {
-    InitFlags {
-        kubeconfig_dir: matches.try_get_one("kubeconfig-dir").ok().flatten().cloned(),
+pub(super) fn read(matches: &ArgMatches, flags: InitFlags) -> Result<InitFlags, Problem> {
+    Ok(InitFlags {
+        kubeconfig_dir: folder(matches, "kubeconfig-dir")?,
         extra_args: ExtraArgs {
             api_server: texts(matches, "apiserver-extra-args"),
             controller_manager: texts(matches, "controller-manager-extra-args"),
             scheduler: texts(matches, "scheduler-extra-args"),
         },
         ..flags
-    }
+    })
+}
+
+/// Whether the certificates are to be signed elsewhere: `--csr-only`, deprecated in kubeadm 1.20.
+pub(super) fn wants_requests(matches: &ArgMatches) -> bool {
+    matches.try_get_one("csr-only").ok().flatten().copied().unwrap_or(false)
 }
 
 /// Prints an addon's objects if that was asked for. Says whether it was.

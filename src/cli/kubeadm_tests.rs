@@ -15,38 +15,12 @@ const EVERYWHERE: [&str; 4] = ["dry-run", "output", "plain", "help"];
 
 /// What kubeadm has and this program has not: a command with all below it (empty: any), a flag or a form of output
 /// (empty: the command itself), and why.
-const ABSENT: [(&str, &str, &str); 31] = [
+const ABSENT: [(&str, &str, &str); 5] = [
     ("", "output=go-template", "a template language of Go's; -o json with jq gives the same"),
     ("", "output=jsonpath", "a language of kubectl's; -o json with jq gives the same"),
     ("", "output=kyaml", "another way to write YAML; -o yaml and -o json are read by the same parsers"),
     ("config view", "", "deprecated in 1.20 and gone in 1.22: kubectl -n kube-system get cm kubeadm-config -o yaml"),
     ("", "rootfs", "branch dry"),
-    ("", "experimental-patches", "branch served"),
-    ("", "patches", "branch served"),
-    ("", "cleanup-tmp-dir", "branch served"),
-    ("config images", "", "branch served"),
-    ("config migrate", "", "branch wire"),
-    ("config print", "", "branch wire"),
-    ("config validate", "", "branch wire"),
-    ("config", "", "branch wire"),
-    ("alpha certs", "", "branch certcmd"),
-    ("certificates", "", "branch certcmd"),
-    ("certs", "", "branch certcmd"),
-    ("init phase certs", "csr-only", "branch certcmd"),
-    ("init phase certs", "csr-dir", "branch certcmd"),
-    ("init phase upload-certs", "", "branch ha"),
-    ("init", "certificate-key", "branch ha"),
-    ("init", "skip-certificate-key-print", "branch ha"),
-    ("init", "upload-certs", "branch ha"),
-    ("join phase control-plane-join", "", "branch ha"),
-    ("join phase control-plane-prepare", "", "branch ha"),
-    ("join phase etcd-join", "", "branch ha"),
-    ("join phase wait-control-plane", "", "branch ha"),
-    ("join", "apiserver-advertise-address", "branch ha"),
-    ("join", "apiserver-bind-port", "branch ha"),
-    ("join", "certificate-key", "branch ha"),
-    ("join", "control-plane", "branch ha"),
-    ("join", "discovery-file", "branch served"),
 ];
 
 /// Names that are kept without serving them.

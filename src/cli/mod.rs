@@ -96,6 +96,7 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("phase", matches)) => catalogue::run(matches, report),
         Some(("upgrade", matches)) => upgrade::run(matches),
         Some(("alpha", matches)) => match matches.subcommand() {
+            Some(("certs", matches)) => certs::run(matches, shared, report),
             Some(("kubeconfig", matches)) => kubeconfig::run(matches, shared, report),
             _ => upgrade::run_alpha(),
         },

@@ -51,6 +51,7 @@ pub(super) fn alpha() -> Command {
         .hide(true)
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .subcommand(super::certs::command())
         .subcommand(super::kubeconfig::command())
         .subcommand(selfhosting.subcommand_required(true).arg_required_else_help(true).subcommand(pivot))
 }
