@@ -62,6 +62,20 @@ impl Tool {
         node.run_with(&arguments, b"", PATIENCE)
     }
 
+    /// `init` of a cluster that can have further control-plane nodes: with a stable endpoint, and with the certificates
+    /// uploaded.
+    pub fn init_with_endpoint(self, node: &Node, endpoint: &str) -> Result<Output, Failure> {
+        if self == Self::Kubestrap {
+            return self.init(node, &["--control-plane-endpoint", endpoint, "--upload-certs"]);
+        }
+        // kubeadm takes the endpoint from the file only, where there is one.
+        self.init_flags(node)?;
+        let line = format!("s/^kubernetesVersion:/controlPlaneEndpoint: {endpoint}\\nkubernetesVersion:/");
+        node.ok(&["sed", "-i", &line, CONFIG])?;
+        let arguments = ["kubeadm", "init", "--config", CONFIG, "--upload-certs", "--skip-phases=preflight"];
+        node.run_with(&arguments, b"", PATIENCE)
+    }
+
     /// Writes the configuration of all scenarios to the node, and gives the flags that go with it.
     pub fn init_flags(self, node: &Node) -> Result<Vec<&'static str>, Failure> {
         let config = match self {
@@ -92,6 +106,17 @@ impl Tool {
         node.run_with(&arguments, b"", PATIENCE)
     }
 
+    /// Runs `join` with the words for a control-plane node.
+    pub fn join_control_plane(self, node: &Node, join: &JoinCommand) -> Result<Output, Failure> {
+        let mut arguments = vec![self.program(), "join"];
+        arguments.extend(join.arguments.iter().map(String::as_str));
+        if self == Self::Kubeadm {
+            // As for init: it looks for images with crictl.
+            arguments.push("--skip-phases=preflight");
+        }
+        node.run_with(&arguments, b"", PATIENCE)
+    }
+
     /// Runs `reset` without questions.
     pub fn reset(self, node: &Node, more: &[&str]) -> Result<Output, Failure> {
         let mut arguments = vec![self.program(), "reset", "--force"];
@@ -107,12 +132,23 @@ impl fmt::Display for Tool {
 }
 
 impl JoinCommand {
-    /// Finds the last join command in what `init` printed; a backslash at a line's end continues it.
+    /// Finds the last join command in what `init` printed, which is that of workers.
     pub fn parse(stdout: &str) -> Result<Self, Failure> {
+        Self::find(stdout, |words| !words.iter().any(|word| word == "--control-plane"))
+    }
+
+    /// Finds the join command for control-plane nodes in what `init` printed.
+    pub fn parse_control_plane(stdout: &str) -> Result<Self, Failure> {
+        Self::find(stdout, |words| words.iter().any(|word| word == "--control-plane"))
+    }
+
+    /// A backslash at a line's end continues it.
+    fn find(stdout: &str, is_wanted: fn(&[String]) -> bool) -> Result<Self, Failure> {
         let text = stdout.replace("\\\n", " ");
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let command = text.lines().map(words).rfind(|words| {
             matches!(&words[..], [program, join, ..] if join == "join" && program.ends_with(|last: char| last.is_alphanumeric()))
+                && is_wanted(words)
         });
         match command {
             Some(words) if words.len() > 2 => Ok(Self { arguments: words[2..].to_vec() }),

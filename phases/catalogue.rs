@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::config::{
-    Bootstrap, BootstrapToken, CreateToken, DeleteTokens, Discovered, Init, InitFlags, JoinWorker, Layout, RemoveFlags,
-    ResetFlags, UserKubeconfig, resolve_init, resolve_remove, resolve_reset,
+    Bootstrap, BootstrapToken, CreateToken, DeleteTokens, Discovered, Init, InitFlags, JoinControlPlane, JoinWorker,
+    Layout, RemoveFlags, ResetFlags, UserKubeconfig, resolve_init, resolve_remove, resolve_reset,
 };
 use crate::plan::{Artifact, Fate, OTHER_NAMES, Step, Workflow, walk};
 use crate::problem::Problem;
-use crate::workflows::{INIT, JOIN, KUBECONFIG_USER, REMOVE, RESET, TOKEN_CREATE, TOKEN_DELETE};
+use crate::workflows::{INIT, JOIN_CONTROL_PLANE, KUBECONFIG_USER, REMOVE, RESET, TOKEN_CREATE, TOKEN_DELETE};
 use crate::world::{Clock, Entropy, KeyAlgorithm, Overlay, Secret};
 
 /// One row: a phase, or a group that holds those below it.
@@ -40,7 +40,9 @@ pub struct Entry {
 /// None that a test would not find: the example jobs are complete.
 pub fn catalogue() -> Result<Vec<Entry>, Problem> {
     let init = example_init()?;
-    let join = example_join(&init);
+    let (endpoint, certificate_key) = (init.endpoint.clone(), None);
+    // It has all phases of a worker, and its own.
+    let join = JoinControlPlane { worker: example_join(&init), endpoint, certificate_key };
     let reset = resolve_reset(&ResetFlags::default(), &example_host())?;
     let remove = resolve_remove(&RemoveFlags { target: "node-2".to_owned(), ..RemoveFlags::default() })?;
     let kubeconfig = init.kubeconfig.clone();
@@ -58,7 +60,7 @@ pub fn catalogue() -> Result<Vec<Entry>, Problem> {
     };
     let mut entries = Vec::new();
     add(&INIT, &init, &mut entries);
-    add(&JOIN, &join, &mut entries);
+    add(&JOIN_CONTROL_PLANE, &join, &mut entries);
     add(&RESET, &reset, &mut entries);
     add(&REMOVE, &remove, &mut entries);
     add(&TOKEN_CREATE, &create, &mut entries);
@@ -206,7 +208,7 @@ mod tests {
     fn every_phase_that_a_phase_command_runs_is_in_the_tree() {
         let entries = catalogue().unwrap();
         let tree = tree(&entries);
-        for path in INIT.paths().iter().chain(&JOIN.paths()).chain(&RESET.paths()) {
+        for path in INIT.paths().iter().chain(&JOIN_CONTROL_PLANE.paths()).chain(&RESET.paths()) {
             let name = path.rsplit('/').next().unwrap();
             assert!(tree.lines().any(|line| line.split_whitespace().next() == Some(name)), "{path}\n{tree}");
         }

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cluster_admins::{self, administrator};
-use crate::config::{Init, NodeConfig, Release};
+use crate::config::{Init, JoinControlPlane, NodeConfig, Release};
 use crate::objects;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
@@ -30,6 +30,26 @@ impl Phase<Init> for MarkControlPlane {
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
         mark(&job.cluster.release, &job.node, world, &administrator(job, world)?)
+    }
+}
+
+impl Phase<JoinControlPlane> for MarkControlPlane {
+    fn name(&self) -> &'static str {
+        "mark-control-plane"
+    }
+
+    fn about(&self) -> &'static str {
+        "label and taint the Node as one of the control plane"
+    }
+
+    fn needs(&self, job: &JoinControlPlane) -> Vec<Artifact> {
+        crate::join::administrator(job)
+    }
+
+    fn run(&self, job: &JoinControlPlane, world: &World<'_>) -> Result<(), Problem> {
+        let node = &job.worker.node;
+        let admin = Identity::Kubeconfig(node.layout.kubeconfig("admin.conf"));
+        mark(&job.worker.cluster.release, node, world, &admin)
     }
 }
 

@@ -1,5 +1,6 @@
-//! Phase `show-join-command`: gives the line that makes other machines workers. Reads the administrator's kubeconfig for
-//! address and CA; writes nothing.
+//! Phase `show-join-command`: gives the line that makes other machines workers and, where the cluster has a stable
+//! endpoint, before it the one for control-plane nodes. Reads the administrator's kubeconfig for address and CA; writes
+//! nothing.
 
 use crate::bootstrap_token::usable_token;
 use crate::certs::found::pins;
@@ -42,10 +43,25 @@ impl Phase<Init> for ShowJoinCommand {
                     }
                 },
             };
-            world.tell(Event::Result(&join_command(&cluster, (!job.skip_token_print).then_some(&token))?));
+            let line = join_command(&cluster, (!job.skip_token_print).then_some(&token))?;
+            if job.cluster.control_plane_endpoint.is_some() {
+                world.tell(Event::Result(&for_control_plane(&line, job)));
+            }
+            world.tell(Event::Result(&line));
         }
         world.note("below");
         Ok(())
+    }
+}
+
+/// The line for a control-plane node; with the certificate key, where there is something to open with it.
+fn for_control_plane(line: &str, job: &Init) -> String {
+    match &job.certificate_key {
+        None => format!("{line} --control-plane"),
+        Some(_) if job.skip_certificate_key_print => {
+            format!("{line} --control-plane --certificate-key <value withheld>")
+        }
+        Some(key) => format!("{line} --control-plane --certificate-key {}", key.reveal()),
     }
 }
 

@@ -99,6 +99,27 @@ pub fn upload_kubeadm_config(
     Ok(())
 }
 
+/// Adds a control-plane node to the `ClusterStatus` of a cluster of up to 1.21; all else is kept.
+///
+/// # Errors
+/// When the API server cannot be asked or refuses; when there is no `kubeadm-config`.
+pub fn add_api_endpoint(
+    (name, endpoint): (&NodeName, &ApiEndpoint),
+    world: &World<'_>,
+    identity: &Identity,
+) -> Result<(), Problem> {
+    let found: Option<ConfigMap> = objects::get(world, identity, "kube-system", "kubeadm-config")?;
+    let Some(mut data) = found.and_then(|found| found.data) else {
+        return Err(Problem::new("config-map-missing", "the cluster has no ConfigMap kube-system/kubeadm-config")
+            .why("somebody has removed it since this run began")
+            .fix("on a control-plane node: kubestrap init phase upload-config all"));
+    };
+    let status = with_member(data.get("ClusterStatus"), crate::config::encode_cluster_status(name, endpoint));
+    data.insert("ClusterStatus".to_owned(), status);
+    objects::put(world, identity, &objects::config_map("kube-system", "kubeadm-config", data))?;
+    Ok(())
+}
+
 fn cluster_config_text(cluster: &ClusterConfig) -> String {
     crate::config::encode_cluster_config(cluster)
 }

@@ -2,15 +2,17 @@
 
 use crate::certs::managed::ALL as MANAGED;
 use crate::config::{
-    CreateToken, DeleteTokens, Init, JoinWorker, NeededImages, RemoveNode, RenewCerts, Reset, UserKubeconfig,
+    CreateToken, DeleteTokens, Init, JoinControlPlane, JoinWorker, NeededImages, RemoveNode, RenewCerts, Reset,
+    UserKubeconfig,
 };
 use crate::discovery::Discovery;
 use crate::mark_control_plane::MarkControlPlane;
 use crate::plan::{Step, Workflow};
 use crate::preflight::Preflight;
+use crate::shared_certs::UploadCerts;
 use crate::show_join_command::ShowJoinCommand;
 use crate::wait_control_plane::WaitControlPlane;
-use crate::{bootstrap_token, drain, images, join, kubeconfig, kubelet, reset};
+use crate::{bootstrap_token, drain, etcd, images, join, kubeconfig, kubelet, reset};
 
 /// The first control-plane node. Manifests are written before the kubelet starts, so that it finds them at once.
 pub static INIT: Workflow<Init> = Workflow {
@@ -24,6 +26,7 @@ pub static INIT: Workflow<Init> = Workflow {
         Step::Phase(&kubelet::KubeletStart),
         Step::Phase(&WaitControlPlane),
         Step::UPLOAD_CONFIG,
+        Step::Phase(&UploadCerts),
         Step::Phase(&MarkControlPlane),
         Step::Phase(&bootstrap_token::BootstrapTokens),
         Step::KUBELET_FINALIZE,
@@ -37,10 +40,33 @@ pub static JOIN: Workflow<JoinWorker> = Workflow {
     name: "join",
     steps: &[
         Step::Phase(&Preflight),
+        Step::<JoinWorker>::CONTROL_PLANE_PREPARE,
+        Step::Phase(&join::NotOnWorker(&etcd::CheckEtcd)),
         Step::Phase(&Discovery),
         Step::Phase(&join::TlsBootstrap),
         Step::Phase(&join::KubeletStart),
+        Step::Phase(&join::NotOnWorker(&etcd::EtcdJoin)),
         Step::Phase(&join::KubeletWaitBootstrap),
+        Step::<JoinWorker>::CONTROL_PLANE_JOIN,
+        Step::<JoinWorker>::WAIT_CONTROL_PLANE,
+    ],
+};
+
+/// A further control-plane node. Its kubelet runs before etcd's cluster counts it, so that a member that was added
+/// starts at once; a kubelet that talks to its own API server is waited for after that.
+pub static JOIN_CONTROL_PLANE: Workflow<JoinControlPlane> = Workflow {
+    name: "join",
+    steps: &[
+        Step::Phase(&Preflight),
+        Step::<JoinControlPlane>::CONTROL_PLANE_PREPARE,
+        Step::Phase(&etcd::CheckEtcd),
+        Step::Phase(&Discovery),
+        Step::Phase(&join::TlsBootstrap),
+        Step::Phase(&join::KubeletStart),
+        Step::Phase(&etcd::EtcdJoin),
+        Step::Phase(&join::KubeletWaitBootstrap),
+        Step::<JoinControlPlane>::CONTROL_PLANE_JOIN,
+        Step::Phase(&WaitControlPlane),
     ],
 };
 

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kubestrap_phases::config::{Init, Layout, NodeConfig, asks_for_dry_run};
+use kubestrap_phases::config::{Layout, NodeConfig, OnControlPlane, asks_for_dry_run};
 use kubestrap_phases::plan::{Journal, Plan, Selection, Store, StoreError, Workflow, run};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::RESET;
@@ -21,9 +21,6 @@ use crate::entropy::Real;
 use crate::host::{JournalFile, Linux, Root};
 use crate::report::Report;
 use crate::time::{DryTime, Interrupt, RealTime};
-
-/// How many key pairs `init` makes: three CAs, seven leaves, the service account's, and those of the kubeconfigs.
-const KEY_PAIRS: usize = 15;
 
 /// One command's run: the real ports, and how to speak.
 pub(crate) struct Session<'a> {
@@ -197,10 +194,16 @@ impl<'a> Session<'a> {
         self.entropy = Real::with_keys_ahead(algorithm, count);
     }
 
-    /// Starts making the key pairs that `init` will need, while other things go on, unless they are there already.
-    pub(crate) fn make_keys_ahead(&mut self, job: &Init) -> Result<(), Problem> {
-        if self.host.stat(&job.node.layout.certificate("sa.key"))?.is_none() {
-            self.make_keys(job.cluster.key_algorithm, KEY_PAIRS);
+    /// Starts making the key pairs that a control-plane node will need, while other things go on, unless this file of the
+    /// certificate folder tells that they are there already.
+    pub(crate) fn make_keys_ahead(
+        &mut self,
+        job: &dyn OnControlPlane,
+        file: &str,
+        pairs: usize,
+    ) -> Result<(), Problem> {
+        if self.host.stat(&job.node().layout.certificate(file))?.is_none() {
+            self.make_keys(job.cluster().key_algorithm, pairs);
         }
         Ok(())
     }

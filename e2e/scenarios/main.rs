@@ -11,6 +11,7 @@ mod events;
 mod external_ca;
 mod golden;
 mod golden_objects;
+mod ha;
 mod halves;
 mod init;
 mod join;

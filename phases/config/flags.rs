@@ -47,6 +47,8 @@ pub struct InitFlags {
     pub token_ttl: Option<String>,
     /// `--upload-certs`.
     pub upload_certs: bool,
+    /// `--skip-certificate-key-print`.
+    pub skip_certificate_key_print: bool,
     /// `--skip-token-print`.
     pub skip_token_print: bool,
     /// `--kubeconfig`.
@@ -87,6 +89,14 @@ pub struct JoinFlags {
     pub discovery_token_ca_cert_hash: Vec<String>,
     /// `--discovery-token-unsafe-skip-ca-verification`.
     pub discovery_token_unsafe_skip_ca_verification: bool,
+    /// `--control-plane`.
+    pub control_plane: bool,
+    /// `--certificate-key`.
+    pub certificate_key: Option<String>,
+    /// `--apiserver-advertise-address`.
+    pub apiserver_advertise_address: Option<String>,
+    /// `--apiserver-bind-port`.
+    pub apiserver_bind_port: Option<u16>,
     /// `--cri-socket`.
     pub cri_socket: Option<String>,
     /// `--patches`.

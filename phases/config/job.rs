@@ -27,6 +27,8 @@ pub struct Init {
     pub kubeconfig: PathBuf,
     /// Whether the join command is printed without the token.
     pub skip_token_print: bool,
+    /// Whether the join command is printed without the certificate key.
+    pub skip_certificate_key_print: bool,
 }
 
 /// A bootstrap token with what it may be used for.
@@ -291,5 +293,48 @@ impl OnControlPlane for Init {
 impl OnControlPlane for JoinControlPlane {
     fn endpoint(&self) -> &ApiEndpoint {
         &self.endpoint
+    }
+}
+
+/// A job that makes this machine a further node of a cluster.
+pub trait Joining: InCluster {
+    /// What discovery has found and verified.
+    fn discovery(&self) -> &Discovered;
+    /// `https://host:port` of the API server that the kubelet talks to.
+    fn kubelet_server(&self) -> String;
+    /// Whether the kubelet registers its Node with the taints of the configuration.
+    fn registers_with_taints(&self) -> bool;
+}
+
+impl Joining for JoinWorker {
+    fn discovery(&self) -> &Discovered {
+        &self.discovery
+    }
+
+    fn kubelet_server(&self) -> String {
+        self.discovery.server.clone()
+    }
+
+    fn registers_with_taints(&self) -> bool {
+        true
+    }
+}
+
+impl Joining for JoinControlPlane {
+    fn discovery(&self) -> &Discovered {
+        &self.worker.discovery
+    }
+
+    fn kubelet_server(&self) -> String {
+        if self.worker.cluster.release.kubelet_uses_local_api() {
+            self.endpoint.url()
+        } else {
+            self.worker.discovery.server.clone()
+        }
+    }
+
+    /// They come with the mark of the control plane.
+    fn registers_with_taints(&self) -> bool {
+        false
     }
 }

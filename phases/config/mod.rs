@@ -23,15 +23,15 @@ pub use flags::{
     UserKubeconfigFlags,
 };
 pub use job::{
-    Bootstrap, CreateToken, DeleteTokens, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, NeededImages,
-    OnControlPlane, OnNode, RemoveNode, RenewCerts, Reset, TokenSpec, UserKubeconfig,
+    Bootstrap, CreateToken, DeleteTokens, Discovered, InCluster, Init, JoinControlPlane, JoinWorker, Joining,
+    NeededImages, OnControlPlane, OnNode, RemoveNode, RenewCerts, Reset, TokenSpec, UserKubeconfig,
 };
 pub use layout::Layout;
 pub use print::{ComponentConfig, DefaultsOf, default_documents};
 pub use resolve::{
-    DiscoverBy, JoinRequest, TokenDiscovery, Told, TrustedCluster, asks_for_dry_run, cluster_from_config_maps,
-    cluster_from_file, installed_release, read_config_file, resolve_images, resolve_init, resolve_join, resolve_remove,
-    resolve_reset, resolve_token, resolve_token_delete, resolve_user_kubeconfig,
+    ControlPlaneRequest, DiscoverBy, JoinRequest, TokenDiscovery, Told, TrustedCluster, asks_for_dry_run,
+    cluster_from_config_maps, cluster_from_file, installed_release, read_config_file, resolve_images, resolve_init,
+    resolve_join, resolve_remove, resolve_reset, resolve_token, resolve_token_delete, resolve_user_kubeconfig,
 };
 pub use types::{BootstrapToken, CaPin, Cidr, HostPort, NodeName, ParseError, Release, TokenId, is_dns_subdomain};
 pub use validate::{Allowed, Validated, validate};

@@ -1,7 +1,7 @@
 //! Phase `discovery` of join: writes the CA certificate that was verified while resolving. A certificate that is there
 //! already is left: the user put it there, and preflight has looked at it.
 
-use crate::config::JoinWorker;
+use crate::config::Joining;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::world::{Content, World};
@@ -9,7 +9,7 @@ use crate::world::{Content, World};
 /// The phase.
 pub struct Discovery;
 
-impl Phase<JoinWorker> for Discovery {
+impl<J: Joining> Phase<J> for Discovery {
     fn name(&self) -> &'static str {
         "discovery"
     }
@@ -18,12 +18,12 @@ impl Phase<JoinWorker> for Discovery {
         "writes the verified CA certificate"
     }
 
-    fn makes(&self, job: &JoinWorker) -> Vec<Artifact> {
-        vec![Artifact::file("the cluster's CA certificate", &job.discovery.ca_cert_path)]
+    fn makes(&self, job: &J) -> Vec<Artifact> {
+        vec![Artifact::file("the cluster's CA certificate", &job.discovery().ca_cert_path)]
     }
 
-    fn run(&self, job: &JoinWorker, world: &World<'_>) -> Result<(), Problem> {
-        let found = &job.discovery;
+    fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
+        let found = job.discovery();
         if world.host().stat(&found.ca_cert_path)?.is_none() {
             world.put_file(&found.ca_cert_path, Content::new(found.ca_pem.as_str()), 0o644)?;
         }

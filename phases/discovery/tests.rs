@@ -73,6 +73,7 @@ impl Cluster for Script {
 
 fn request(pins: Vec<CaPin>) -> JoinRequest {
     JoinRequest {
+        control_plane: None,
         discovery: DiscoverBy::Token(TokenDiscovery {
             endpoint: HostPort::new("10.0.0.1", 6443),
             discovery_token: BootstrapToken::parse(TOKEN).unwrap(),

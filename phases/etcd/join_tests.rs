@@ -6,27 +6,16 @@ use super::*;
 use crate::config::{ExternalEtcd, JoinControlPlane};
 use crate::etcd::CheckEtcd;
 use crate::plan::{Step, Workflow};
-use crate::stage::Stage;
 use crate::stage::outcome::Outcome;
+use crate::stage::{Stage, etcd_pod};
 use crate::support::jobs::{V1_20, V1_36, join_control_plane};
-use crate::world::{Host as _, UnitState};
+use crate::world::{Cluster, Content, Host as _, Identity, ObjectChange, ObjectRef, UnitState, Verb};
 
 static JOIN_ETCD: Workflow<JoinControlPlane> =
     Workflow { name: "join", steps: &[Step::Phase(&CheckEtcd), Step::Phase(&EtcdJoin)] };
 
 const N1: &str = "https://10.77.0.11:2379";
 const N2: &str = "https://10.77.0.12:2380";
-
-fn etcd_pod(name: &str, address: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": name},
-        "metadata": {
-            "name": format!("etcd-{name}"), "namespace": "kube-system",
-            "labels": {"component": "etcd", "tier": "control-plane"},
-            "annotations": {members::CLIENT_URL_ANNOTATION: format!("https://{address}:2379")},
-        },
-    })
-}
 
 /// A machine n2 with certificates and a running kubelet, and etcd on n1.
 fn ready() -> Stage {
@@ -241,4 +230,23 @@ fn external_etcd_is_left_alone() {
     let stage = Stage::ready_to_join(&V1_20);
     stage.run(&JOIN_ETCD, &job).unwrap();
     assert_eq!(stage.machine.made(), []);
+}
+
+#[test]
+fn members_that_no_pod_shows_yet_are_found_beside_the_api_servers() {
+    let mut stage = ready();
+    let gone = ObjectChange {
+        identity: Identity::Kubeconfig("/etc/kubernetes/admin.conf".into()),
+        object: ObjectRef::of(&etcd_pod("n1", "10.77.0.11")),
+        verb: Verb::Delete,
+        body: Content::new(""),
+    };
+    Cluster::apply(&stage.machine.overlay, &gone).unwrap();
+    let overlay = std::mem::take(&mut stage.machine.overlay);
+    stage.machine.overlay = overlay.with_object(json!({
+        "apiVersion": "v1", "kind": "Endpoints", "metadata": {"namespace": "default", "name": "kubernetes"},
+        "subsets": [{"addresses": [{"ip": "10.77.0.11"}], "ports": [{"name": "https", "port": 6443}]}],
+    }));
+    stage.run(&JOIN_ETCD, &join_control_plane(V1_20)).unwrap();
+    assert_eq!(voters(&stage), ["n1", "n2"]);
 }

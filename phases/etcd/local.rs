@@ -2,6 +2,8 @@
 //!
 //! Decides flags, volumes and probes from the job; makes the data folder (0700) and writes `manifests/etcd.yaml`.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use crate::config::{Etcd, HostPathMount, HostPort, LocalEtcd, OnControlPlane};
@@ -150,7 +152,12 @@ pub(crate) fn flag_of(pod: &Value, name: &str) -> Option<String> {
 
 /// URL under which clients on other nodes reach this node's member.
 pub fn client_url(job: &dyn OnControlPlane) -> String {
-    url("https", &job.endpoint().address.to_string(), CLIENT_PORT)
+    client_url_at(job.endpoint().address)
+}
+
+/// URL under which clients reach the member on the node with this address.
+pub(super) fn client_url_at(address: IpAddr) -> String {
+    url("https", &address.to_string(), CLIENT_PORT)
 }
 
 /// URL under which other members reach this node's member.

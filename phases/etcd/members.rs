@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::world::{EtcdAccess, EtcdError, EtcdMember, Identity, ObjectRef, Probe, Wait, WaitError, World};
 
 /// Where kubeadm, and this program, write the client URL of a member.
-pub(super) const CLIENT_URL_ANNOTATION: &str = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
+pub(crate) const CLIENT_URL_ANNOTATION: &str = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
 /// How long etcd's Pods may take to show their addresses.
 const ENDPOINTS_LIMIT: Duration = Duration::from_secs(60);
 /// How long the members may take to be well, as in kubeadm: 8 looks, 5 s apart.
@@ -66,7 +66,14 @@ pub(super) fn found(job: &dyn OnControlPlane, world: &World<'_>) -> Result<EtcdA
     let mut endpoints = Vec::new();
     let wait = Wait { what: "the addresses of etcd's members", within: ENDPOINTS_LIMIT, every: PAUSE };
     let outcome = world.time().wait(&wait, &mut || match shown_endpoints(&identity, world) {
-        Ok(found) if found.is_empty() => Ok(Probe::NotYet("no Pod of etcd shows its address".to_owned())),
+        Ok(found) if found.is_empty() => {
+            endpoints = beside_api_servers(&identity, world).unwrap_or_default();
+            Ok(if endpoints.is_empty() {
+                Probe::NotYet("no Pod of etcd shows its address".to_owned())
+            } else {
+                Probe::Yes
+            })
+        }
         Ok(found) => {
             endpoints = found;
             Ok(Probe::Yes)
@@ -82,6 +89,17 @@ pub(super) fn found(job: &dyn OnControlPlane, world: &World<'_>) -> Result<EtcdA
     })?;
     endpoints.sort_by_key(|endpoint| *endpoint == own);
     Ok(access(layout, endpoints))
+}
+
+/// Where a stacked etcd is: beside each API server. A kubelet shows its static Pods up to 75 s after their start, if it
+/// started before the API server did, and a node that joins right after `init` would wait for that.
+fn beside_api_servers(identity: &Identity, world: &World<'_>) -> Result<Vec<String>, Problem> {
+    let reference = ObjectRef::new("v1", "Endpoints", "default", "kubernetes");
+    let found = world.cluster().get(identity, &reference)?.unwrap_or_default();
+    let subsets = found["subsets"].as_array().into_iter().flatten();
+    let addresses = subsets.flat_map(|subset| subset["addresses"].as_array().into_iter().flatten());
+    let addresses = addresses.filter_map(|address| address["ip"].as_str()?.parse().ok());
+    Ok(addresses.map(local::client_url_at).collect())
 }
 
 /// The problem of a wait; where time is up, with what is to be done then.

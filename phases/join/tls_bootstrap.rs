@@ -18,7 +18,7 @@ use k8s_openapi::api::certificates::v1::{
 
 use crate::certs::certificate::{Certificate, PrivateKey};
 use crate::certs::issue::{self, Leaf};
-use crate::config::JoinWorker;
+use crate::config::Joining;
 use crate::kubeconfig::render_for_kubelet;
 use crate::objects;
 use crate::plan::{Artifact, Phase};
@@ -28,7 +28,7 @@ use crate::world::{Change, Clock, Content, Identity, KeyAlgorithm, Probe, Wait, 
 /// The phase.
 pub struct TlsBootstrap;
 
-impl Phase<JoinWorker> for TlsBootstrap {
+impl<J: Joining> Phase<J> for TlsBootstrap {
     fn name(&self) -> &'static str {
         "tls-bootstrap"
     }
@@ -37,28 +37,28 @@ impl Phase<JoinWorker> for TlsBootstrap {
         "gets the kubelet's client certificate"
     }
 
-    fn needs(&self, job: &JoinWorker) -> Vec<Artifact> {
-        vec![Artifact::file("the cluster's CA certificate", &job.discovery.ca_cert_path)]
+    fn needs(&self, job: &J) -> Vec<Artifact> {
+        vec![Artifact::file("the cluster's CA certificate", &job.discovery().ca_cert_path)]
     }
 
-    fn makes(&self, job: &JoinWorker) -> Vec<Artifact> {
-        vec![Artifact::file("the kubelet's kubeconfig", job.node.layout.kubeconfig("kubelet.conf"))]
+    fn makes(&self, job: &J) -> Vec<Artifact> {
+        vec![Artifact::file("the kubelet's kubeconfig", job.node().layout.kubeconfig("kubelet.conf"))]
     }
 
-    fn run(&self, job: &JoinWorker, world: &World<'_>) -> Result<(), Problem> {
+    fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
         let files = Files::of(job, world.time().now());
         if world.host().stat(&files.kubeconfig)?.is_none() {
-            world.put_folder(job.node.layout.kubelet(), 0o700)?;
+            world.put_folder(job.node().layout.kubelet(), 0o700)?;
             let key = key(&files.key, world)?;
             // Only a dry run gets none: what the cluster would issue is not known, and would be hidden with the key anyway.
             let certificate = certificate(job, &key, world)?.unwrap_or_default();
             let pair = format!("{}{}", certificate.trim_start(), key.pem().reveal());
             world.put_file(&files.pair, Content::new(pair), 0o600)?;
             world.change(&Change::Link { path: files.current.clone(), target: files.pair.clone() })?;
-            let found = &job.discovery;
-            let text = render_for_kubelet(&found.server, &found.ca_pem, &files.current, &job.cluster.release);
+            let found = job.discovery();
+            let text = render_for_kubelet(&job.kubelet_server(), &found.ca_pem, &files.current, &job.cluster().release);
             world.put_file(&files.kubeconfig, Content::new(text), 0o600)?;
-            world.note(&format!("certificate for system:node:{}", job.node.name));
+            world.note(&format!("certificate for system:node:{}", job.node().name));
         }
         if world.host().stat(&files.key)?.is_some() {
             world.change(&Change::Remove { path: files.key })?;
@@ -76,15 +76,15 @@ struct Files {
 }
 
 impl Files {
-    fn of(job: &JoinWorker, now: Clock) -> Self {
-        let current = job.node.layout.kubelet_client_certificate();
+    fn of(job: &dyn Joining, now: Clock) -> Self {
+        let current = job.node().layout.kubelet_client_certificate();
         let folder = current.parent().unwrap_or_else(|| Path::new("/"));
         let moment: String =
             now.rfc3339().chars().take(19).map(|c| if matches!(c, 'T' | ':') { '-' } else { c }).collect();
         Self {
             key: folder.join("kubelet-client.key.tmp"),
             pair: folder.join(format!("kubelet-client-{moment}.pem")),
-            kubeconfig: job.node.layout.kubeconfig("kubelet.conf"),
+            kubeconfig: job.node().layout.kubeconfig("kubelet.conf"),
             current,
         }
     }
@@ -106,17 +106,17 @@ fn key(path: &Path, world: &World<'_>) -> Result<PrivateKey, Problem> {
 }
 
 /// Asks for the certificate and waits for it. `None` when the wait was none, as in a dry run.
-fn certificate(job: &JoinWorker, key: &PrivateKey, world: &World<'_>) -> Result<Option<String>, Problem> {
-    let identity = job.discovery.identity();
+fn certificate(job: &dyn Joining, key: &PrivateKey, world: &World<'_>) -> Result<Option<String>, Problem> {
+    let identity = job.discovery().identity();
     let name = format!("node-csr-{}", &sha256_hex(key.public_pem().as_bytes())[..43]);
     if status(&name, &identity, world)?.is_none() {
-        let user = format!("system:node:{}", job.node.name);
+        let user = format!("system:node:{}", job.node().name);
         let request = issue::request(&Leaf::client(user, Some("system:nodes")), key)?;
         objects::put(world, &identity, &signing_request(&name, request))?;
     }
     let wait = Wait {
         what: "the kubelet's certificate",
-        within: job.discovery.tls_bootstrap_timeout,
+        within: job.discovery().tls_bootstrap_timeout,
         // Where an approver runs, it is done within a tenth of a second.
         every: Duration::from_millis(20),
     };

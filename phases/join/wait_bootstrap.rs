@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::JoinWorker;
+use crate::config::Joining;
 use crate::diagnosis;
 use crate::drain;
 use crate::plan::{Artifact, Phase};
@@ -18,7 +18,7 @@ pub struct KubeletWaitBootstrap;
 
 const LOOKS_PER_SIGHT: u32 = 20;
 
-impl Phase<JoinWorker> for KubeletWaitBootstrap {
+impl<J: Joining> Phase<J> for KubeletWaitBootstrap {
     fn name(&self) -> &'static str {
         "kubelet-wait-bootstrap"
     }
@@ -27,28 +27,28 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
         "waits until the kubelet has registered its Node"
     }
 
-    fn needs(&self, job: &JoinWorker) -> Vec<Artifact> {
+    fn needs(&self, job: &J) -> Vec<Artifact> {
         vec![
-            Artifact::file("the kubelet's configuration", job.node.layout.kubelet_config()),
-            Artifact::file("the kubelet's kubeconfig", job.node.layout.kubeconfig("kubelet.conf")),
+            Artifact::file("the kubelet's configuration", job.node().layout.kubelet_config()),
+            Artifact::file("the kubelet's kubeconfig", job.node().layout.kubeconfig("kubelet.conf")),
         ]
     }
 
-    fn run(&self, job: &JoinWorker, world: &World<'_>) -> Result<(), Problem> {
+    fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
         world.needs_running_system("wait for the kubelet")?;
-        let own = job.node.layout.kubeconfig("kubelet.conf");
+        let own = job.node().layout.kubeconfig("kubelet.conf");
         let identity = Identity::Kubeconfig(own);
-        let node = ObjectRef::new("v1", "Node", "", job.node.name.as_str());
+        let node = ObjectRef::new("v1", "Node", "", job.node().name.as_str());
         let wait = Wait {
             what: "the kubelet to register its Node",
-            within: job.node.timeouts.kubelet,
+            within: job.node().timeouts.kubelet,
             every: Duration::from_millis(50),
         };
         let mut looks = 0;
         let outcome = world.time().wait(&wait, &mut || {
             looks += 1;
             if looks % LOOKS_PER_SIGHT == 0
-                && let Some(problem) = diagnosis::worker(&job.node, world)?.certain
+                && let Some(problem) = diagnosis::worker(job.node(), world)?.certain
             {
                 return Err(problem);
             }
@@ -62,9 +62,9 @@ impl Phase<JoinWorker> for KubeletWaitBootstrap {
         outcome.map_err(|error| {
             not_registered(error.into_problem("kubelet-not-registered", "the kubelet has not registered its Node"))
         })?;
-        annotate_cri_socket(&job.cluster, &job.node, world, &identity)?;
-        drain::uncordon(&job.node.name, &identity, world)?;
-        world.note(&format!("Node {} registered", job.node.name));
+        annotate_cri_socket(job.cluster(), job.node(), world, &identity)?;
+        drain::uncordon(&job.node().name, &identity, world)?;
+        world.note(&format!("Node {} registered", job.node().name));
         Ok(())
     }
 }

@@ -31,7 +31,7 @@ const NO_STATUS: Fate = Fate::Nothing("Kubernetes 1.22 and later keep no list of
 pub static OTHER_NAMES: [OtherName; 6] = [
     name("init", "bootstraptoken", Fate::Is("bootstrap-token")),
     name("init", "uploadconfig", Fate::Is("upload-config")),
-    name("join", "control-plane-join/update-status", NO_STATUS),
+    name("join", "control-plane-join/etcd", Fate::Is("etcd-join")),
     name("reset", "cleanupnode", Fate::Is("cleanup-node")),
     name("reset", "pre-flight", Fate::Is("preflight")),
     name("reset", "update-cluster-status", NO_STATUS),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::finding::{Finding, Findings, one, or};
+use super::finding::{Finding, Findings, one};
 use super::scene::{Role, Scene};
 use crate::problem::Problem;
 use crate::world::FileKind;
@@ -48,14 +48,13 @@ pub(super) fn folders(scene: &Scene<'_>) -> Findings {
 
 /// Files in the folder with patches that are no patches.
 pub(super) fn ignored_patches(scene: &Scene<'_>) -> Findings {
-    let patches = &scene.node.patches;
-    let ignored = patches.ignored().map(|line| {
+    let ignored = scene.node.patches.ignored().map(|line| {
         Finding::warning("a file in the folder with patches changes nothing")
             .why(line)
             .fix("rename it, or take it out of the folder")
     });
-    let good = if patches.is_empty() { "there are no patches" } else { "every patch can be used" };
-    or(ignored.collect(), Finding::fine(good))
+    let ignored: Vec<Finding> = ignored.collect();
+    Ok(if ignored.is_empty() { vec![Finding::fine("every file with patches is one")] } else { ignored })
 }
 
 fn file(scene: &Scene<'_>, path: &Path) -> Result<Finding, Problem> {

@@ -7,7 +7,9 @@ use crate::config::{CreateToken, DeleteTokens, Etcd, ExternalEtcd, Init, RemoveN
 use crate::plan::{Fate, OTHER_NAMES, Selection, Step, Verdict, Workflow, walk};
 use crate::stage::{Stage, join_job};
 use crate::support::jobs::{V1_20, V1_36, custom_init, default_init, node};
-use crate::workflows::{GENERATE_CSR, INIT, JOIN, REMOVE, RENEW, RESET, TOKEN_CREATE, TOKEN_DELETE};
+use crate::workflows::{
+    GENERATE_CSR, INIT, JOIN, JOIN_CONTROL_PLANE, REMOVE, RENEW, RESET, TOKEN_CREATE, TOKEN_DELETE,
+};
 
 /// Files that no phase of the workflow makes, and who does.
 const GIVEN: [(&str, &str, &str); 2] = [
@@ -58,6 +60,18 @@ fn what_a_phase_of_join_needs_is_made_before_it() {
 }
 
 #[test]
+fn what_a_phase_of_a_joining_control_plane_node_needs_is_made_before_it() {
+    for release in [V1_20, V1_36] {
+        let job = Stage::ready_to_join_control_plane(&release).join_control_plane_job(release.clone());
+        check(&JOIN_CONTROL_PLANE, &release.to_string(), &job);
+        let external = external_etcd(default_init(release.clone())).cluster.etcd;
+        let mut with_external = job;
+        with_external.worker.cluster.etcd = external;
+        check(&JOIN_CONTROL_PLANE, &format!("external etcd {release}"), &with_external);
+    }
+}
+
+#[test]
 fn what_a_phase_of_the_other_workflows_needs_is_made_before_it_or_given() {
     let kubeconfig = PathBuf::from("/etc/kubernetes/admin.conf");
     for release in [V1_20, V1_36] {
@@ -84,7 +98,16 @@ fn rows<J>(workflow: &'static Workflow<J>) -> Vec<(String, &'static str)> {
 
 fn all_rows() -> Vec<(String, &'static str)> {
     let of_certs = [rows(&RENEW), rows(&GENERATE_CSR)].concat();
-    [rows(&INIT), rows(&JOIN), rows(&RESET), rows(&REMOVE), rows(&TOKEN_CREATE), rows(&TOKEN_DELETE), of_certs].concat()
+    [
+        rows(&INIT),
+        rows(&JOIN_CONTROL_PLANE),
+        rows(&RESET),
+        rows(&REMOVE),
+        rows(&TOKEN_CREATE),
+        rows(&TOKEN_DELETE),
+        of_certs,
+    ]
+    .concat()
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Preflight: the good case of every check, what differs between releases and configurations, and the command on its own.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::json;
 
 use crate::config::draft::Origin;
 use crate::config::findings::Findings;
 use crate::config::{Etcd, ExternalEtcd, HostPort, Init, InitFlags, JoinFlags, Release};
-use crate::patches::{self, Patches};
+use crate::patches;
 use crate::preflight::{CHECKS, LookFlags, Outcome, Role, Server, Subject, Trust, Verdict, inspect, look};
 use crate::preflight_checks::{CONTROL_PLANE, EVERY_NODE, JOINING, WORKER};
 use crate::stage::{Machine, Stage, init_job, join_job, ready_overlay};
@@ -16,6 +17,7 @@ use crate::support::jobs::{self, V1_20, V1_36};
 
 /// Checks whose bad case stands below, since it needs another job than the others.
 const BELOW: [&str; 8] = [
+    "Patches",
     "KubernetesVersion",
     "ContainerRuntimeVersion",
     "ImagePull",
@@ -23,7 +25,6 @@ const BELOW: [&str; 8] = [
     "Discovery",
     "ExternalEtcdVersion",
     "ExternalEtcdClientCertificates",
-    "Patches",
 ];
 
 /// The check that reports under a name: `Port-6443` is of `Port-<number>`.
@@ -109,6 +110,15 @@ fn every_check_passes_on_a_good_machine() {
         let all: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
         assert_eq!(passed, all, "{release}");
     }
+}
+
+#[test]
+fn a_file_that_is_no_patch_is_named() {
+    let (mut job, machine) = (init_job(V1_20), a_good_machine(&V1_20, "n1"));
+    machine.put("/etc/patches/readme.txt", "", 0o644);
+    let (origin, mut findings) = (Origin::Flag("--patches"), Findings::default());
+    job.node.patches = patches::read(Path::new("/etc/patches"), &origin, &machine.overlay, &mut findings).unwrap();
+    assert_eq!(bad(&of_init(machine, &job)), [("Patches", Verdict::Warning)]);
 }
 
 #[test]
@@ -284,15 +294,6 @@ fn what_depends_on_the_configuration_is_found() {
             &[("NetworkOverlap", Warning)],
         ),
         (
-            "a file that is no patch",
-            V1_20,
-            |m, job| {
-                m.put("/patches/notes.txt", "", 0o644);
-                job.node.patches = patches_in("/patches", m);
-            },
-            &[("Patches", Warning)],
-        ),
-        (
             "several default routes with a chosen address",
             V1_20,
             |m, job| {
@@ -310,11 +311,6 @@ fn what_depends_on_the_configuration_is_found() {
         let outcomes = of_init(machine, &job);
         assert_eq!(bad(&outcomes), *expected, "{name}: {outcomes:#?}");
     }
-}
-
-fn patches_in(folder: &str, machine: &Machine) -> Patches {
-    let findings = &mut Findings::default();
-    patches::read(folder.as_ref(), &Origin::Flag("--patches"), machine, findings).unwrap()
 }
 
 fn set_cgroup_v1(machine: &mut Machine) {

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use crate::config::{Init, JoinWorker, Release, Reset};
+use crate::config::{Init, JoinControlPlane, JoinWorker, Release, Reset};
 use crate::plan::Workflow;
 use crate::problem::{Exit, Problem};
 use crate::stage::outcome::{Outcome, assert_certificates_fit};
 use crate::stage::{Stage, init_job, join_job};
 use crate::support::jobs::{V1_20, V1_36};
-use crate::workflows::{INIT, JOIN, RESET};
+use crate::workflows::{INIT, JOIN, JOIN_CONTROL_PLANE, RESET};
 use crate::world::{Change, KeyAlgorithm};
 
 /// A job whose keys are made and checked in no time.
@@ -61,6 +61,21 @@ const JOINING: [Case<JoinWorker>; 2] = [
         stage: || Stage::ready_to_join(&V1_36),
         job: |_| join_job(V1_36),
         makes_certificates: false,
+    },
+];
+
+const JOINING_CONTROL_PLANE: [Case<JoinControlPlane>; 2] = [
+    Case {
+        workflow: &JOIN_CONTROL_PLANE,
+        stage: || Stage::ready_to_join_control_plane(&V1_20),
+        job: |stage| stage.join_control_plane_job(V1_20),
+        makes_certificates: true,
+    },
+    Case {
+        workflow: &JOIN_CONTROL_PLANE,
+        stage: || Stage::ready_to_join_control_plane(&V1_36),
+        job: |stage| stage.join_control_plane_job(V1_36),
+        makes_certificates: true,
     },
 ];
 
@@ -154,7 +169,7 @@ fn finishes_one<J>(case: &Case<J>, breaking: &Break) {
             assert_certificates_fit(&stage, &name);
         }
         if case.makes_certificates {
-            assert_eq!(count(&stage, "Secret"), 1, "{name}: bootstrap tokens");
+            assert_eq!(count(&stage, "Secret"), count(&unbroken, "Secret"), "{name}: Secrets");
         }
         assert_eq!(count(&stage, "Node"), 1, "{name}: Nodes");
         if n % 4 != 0 {
@@ -194,6 +209,21 @@ fn join_goes_on_after_any_change_that_failed() {
 #[test]
 fn join_goes_on_after_the_user_stopped_it_anywhere() {
     finishes(&JOINING, &USER_STOPS);
+}
+
+#[test]
+fn join_of_a_control_plane_node_goes_on_after_any_line_of_the_journal() {
+    finishes(&JOINING_CONTROL_PLANE[1..], &JOURNAL_FAILS);
+}
+
+#[test]
+fn join_of_a_control_plane_node_goes_on_after_any_change_that_failed() {
+    finishes(&JOINING_CONTROL_PLANE[..1], &CHANGE_FAILS);
+}
+
+#[test]
+fn join_of_a_control_plane_node_goes_on_after_the_user_stopped_it_anywhere() {
+    finishes(&JOINING_CONTROL_PLANE[..1], &USER_STOPS);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::stage::outcome::{Outcome, assert_certificates_fit};
 use crate::stage::{Stage, init_job, join_job};
 use crate::support::jobs::{V1_20, V1_36};
 use crate::support::renew;
-use crate::workflows::{INIT, JOIN, RESET};
+use crate::workflows::{INIT, JOIN, JOIN_CONTROL_PLANE, RESET};
 
 /// Files that belong to somebody else, in and beside the folders that become ours.
 const SENTINELS: [&str; 6] = [
@@ -83,6 +83,30 @@ fn join_makes_a_worker() {
     for release in [V1_20, V1_36] {
         let (stage, before) = joined(&release);
         compare_with_golden(&stage, &before, &format!("join-{release}"));
+    }
+}
+
+fn joined_control_plane(release: &Release) -> (Stage, Outcome) {
+    let stage = prepared(Stage::ready_to_join_control_plane(release));
+    let before = Outcome::of(&stage);
+    run(&stage, &JOIN_CONTROL_PLANE, &stage.join_control_plane_job(release.clone()));
+    (stage, before)
+}
+
+#[test]
+fn join_makes_a_control_plane_node() {
+    for release in [V1_20, V1_36] {
+        let (stage, before) = joined_control_plane(&release);
+        compare_with_golden(&stage, &before, &format!("join-control-plane-{release}"));
+        assert_certificates_fit(&stage, &release.to_string());
+        assert_eq!(stage.told.warnings(), [], "{release}");
+
+        let changes = stage.machine.made().len();
+        run(&stage, &JOIN_CONTROL_PLANE, &stage.join_control_plane_job(release.clone()));
+        assert_eq!(stage.machine.made().get(changes..), Some(&[][..]), "{release}: a second run has nothing to do");
+
+        run(&stage, &RESET, &stage.reset_job());
+        assert_eq!(Outcome::of(&stage).files, before.files, "{release}: reset leaves the machine as it was");
     }
 }
 

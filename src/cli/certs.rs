@@ -14,7 +14,7 @@ use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::{GENERATE_CSR, RENEW};
 use serde_json::json;
 
-use super::shared::{Shared, folder, requests_folder, switch, unheeded, value};
+use super::shared::{Shared, folder, printer_flags, requests_folder, switch, value};
 use crate::launch::{Order, Session};
 use crate::report::{Output, Report, say};
 
@@ -37,12 +37,9 @@ pub(super) fn command() -> Command {
         .about("Certificates of a control-plane node")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(of_cluster(
-            Command::new("check-expiration")
-                .about("Show until when certificates and CAs are valid")
-                .arg(unheeded("allow-missing-template-keys").num_args(0..=1).require_equals(true))
-                .arg(unheeded("show-managed-fields").num_args(0..=1).require_equals(true)),
-        ))
+        .subcommand(of_cluster(printer_flags(
+            Command::new("check-expiration").about("Show until when certificates and CAs are valid"),
+        )))
         .subcommand(renew)
         .subcommand(generate)
         .subcommand(

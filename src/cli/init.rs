@@ -7,12 +7,16 @@ use kubestrap_phases::config::{Init, InitFlags, resolve_init};
 use kubestrap_phases::plan::Selection;
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::{GENERATE_CSR, INIT};
+use kubestrap_phases::world::{Event, Progress as _};
 
 use super::init_phases;
 use super::phases::{selection, with_phases};
 use super::shared::{self, Shared, folder, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
+
+/// How many key pairs `init` makes: three CAs, seven leaves, the service account's, and those of the kubeconfigs.
+const KEY_PAIRS: usize = 15;
 
 pub(super) fn command() -> Command {
     let about = "Make this machine the first control-plane node of a cluster";
@@ -39,6 +43,11 @@ fn flags(command: Command) -> Command {
         )
         .arg(list("apiserver-cert-extra-sans", "NAMES", "Further names and addresses in the API server's certificate"))
         .arg(value("cert-dir", "FOLDER", "Certificate folder; default: /etc/kubernetes/pki"))
+        .arg(value(
+            "certificate-key",
+            "KEY",
+            "Key that seals uploaded certificates, 64 hex digits; default: a random one",
+        ))
         .arg(value("control-plane-endpoint", "HOST[:PORT]", "Stable address of all API servers"))
         .arg(value("cri-socket", "SOCKET", "Socket of the container runtime; default: the one that is there"))
         .arg(value("feature-gates", "GATES", "kubeadm's feature gates, as name=true,…"))
@@ -52,13 +61,12 @@ fn flags(command: Command) -> Command {
         .arg(value("service-dns-domain", "DOMAIN", "DNS domain of the Services; default: cluster.local"))
         .arg(value("token", "TOKEN", "Bootstrap token for nodes that join; default: a random one"))
         .arg(value("token-ttl", "DURATION", "How long the token is valid; 0: for ever; default: 24h0m0s"))
+        .arg(switch("skip-certificate-key-print", "Leave the certificate key out of what is printed"))
         .arg(switch("skip-token-print", "Leave the token out of the join command"))
-        .arg(switch("csr-only", "With phases certs/*: make keys and requests only").hide(true))
-        .arg(
-            value("csr-dir", "FOLDER", "Where --csr-only writes; default: the certificate folder")
-                .value_parser(value_parser!(PathBuf))
-                .hide(true),
-        )
+        .arg(switch(
+            "upload-certs",
+            "Keep the shared certificates in the cluster for two hours, sealed, for further control-plane nodes",
+        ))
         .arg(
             value(
                 "kubeconfig",
@@ -93,13 +101,15 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         token_ttl: text(matches, "token-ttl"),
         skip_token_print: matches.get_flag("skip-token-print"),
         kubeconfig: matches.get_one("kubeconfig").cloned(),
+        certificate_key: text(matches, "certificate-key"),
+        upload_certs: matches.get_flag("upload-certs"),
+        skip_certificate_key_print: matches.get_flag("skip-certificate-key-print"),
         ..InitFlags::default()
     };
-    let is_of = |group: &str| selection.only.as_ref().is_some_and(|only| only.starts_with(group));
-    if matches.get_flag("csr-only") {
-        return requests(flags, &selection, (folder(matches, "csr-dir")?, is_of("certs")), (shared, report));
-    }
     let flags = init_phases::read(matches, flags)?;
+    if init_phases::wants_requests(matches) {
+        return requests(flags, &selection, folder(matches, "csr-dir")?, (shared, report));
+    }
     let mut session = Session::open(shared, report)?;
     session.obey_file(flags.config.as_deref(), "InitConfiguration");
     if let Some(dry) = session.dry_run().filter(|_| flags.apiserver_advertise_address.is_none()) {
@@ -112,10 +122,16 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         return Ok(());
     }
     if is_whole {
-        session.make_keys_ahead(&job)?;
+        session.make_keys_ahead(&job, "sa.key", KEY_PAIRS)?;
     }
     let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
     let took = session.run(&Order { workflow: &INIT, job: &job, selection: &selection, subject: &subject })?;
+    // A key that was drawn by chance is of use only to those who are told.
+    if selection.only.as_deref() == Some("upload-certs")
+        && let Some(key) = job.certificate_key.as_ref().filter(|_| !job.skip_certificate_key_print && !session.is_dry())
+    {
+        report.event(Event::Result(key.reveal()));
+    }
     report.end(&if is_whole && !session.is_dry() { closing(&job, took) } else { String::new() });
     Ok(())
 }
@@ -124,15 +140,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
 fn requests(
     flags: InitFlags,
     selection: &Selection,
-    (csr_dir, is_of_certs): (Option<PathBuf>, bool),
+    csr_dir: Option<PathBuf>,
     (shared, report): (&Shared, &Report),
 ) -> Result<(), Problem> {
-    if !is_of_certs {
-        return Err(Problem::new("flag-of-a-phase", "--csr-only is for the phases certs/* alone")
-            .at("--csr-only")
-            .why("nothing else has something to be signed")
-            .fix("kubestrap certs generate-csr"));
-    }
     let cert_dir = csr_dir.map(|folder| folder.display().to_string()).or(flags.cert_dir);
     let flags = InitFlags { cert_dir, ..flags };
     let session = Session::open(shared, report)?;
@@ -151,11 +161,20 @@ fn closing(job: &Init, took: std::time::Duration) -> String {
         Some(moment) => format!("token valid until {}", kubestrap_phases::world::Clock(moment).rfc3339()),
         None => "the token does not expire".to_owned(),
     };
+    let control_plane = match (&job.cluster.control_plane_endpoint, &job.certificate_key) {
+        (None, _) => String::new(),
+        (Some(_), None) => "\n                --control-plane makes one of the control plane: copy the certificates of\n                \
+            this one to it first, or upload them: kubestrap init phase upload-certs --upload-certs"
+            .to_owned(),
+        (Some(_), Some(_)) => "\n                --control-plane makes one of the control plane; its certificate key opens the\n                \
+            certificates that the cluster keeps for two hours: keep it secret"
+            .to_owned(),
+    };
     format!(
         "\n{} is a control-plane node. It took {:.1} s.\n\n  \
          use it        export KUBECONFIG={}\n  \
          still needed  a Pod network: kubectl apply -f <your network>.yaml\n  \
-         add nodes     run the line below on them as root; {expires};\n                \
+         add nodes     run the line below on them as root; {expires};{control_plane}\n                \
          a new line: kubestrap token create --print-join-command\n",
         job.node.name,
         took.as_secs_f64(),

@@ -15,6 +15,12 @@ use crate::report::Report;
 /// Adds them below `phase`.
 pub(super) fn augment(init: Command) -> Command {
     init.mut_subcommand("phase", |phase| {
+        let phase = each(phase, "certs", |command| {
+            let folder = value("csr-dir", "FOLDER", "Where --csr-only writes; default: the certificate folder");
+            command
+                .arg(switch("csr-only", "Make keys and requests only").hide(true))
+                .arg(folder.value_parser(value_parser!(PathBuf)).hide(true))
+        });
         let phase = each(phase, "kubeconfig", |command| {
             command.arg(
                 value("kubeconfig-dir", "FOLDER", "Where the kubeconfigs go; default: /etc/kubernetes")
@@ -57,6 +63,11 @@ pub(super) fn read(matches: &ArgMatches, flags: InitFlags) -> Result<InitFlags, 
         },
         ..flags
     })
+}
+
+/// Whether the certificates are to be signed elsewhere: `--csr-only`, deprecated in kubeadm 1.20.
+pub(super) fn wants_requests(matches: &ArgMatches) -> bool {
+    matches.try_get_one("csr-only").ok().flatten().copied().unwrap_or(false)
 }
 
 /// Prints an addon's objects if that was asked for. Says whether it was.

@@ -1,9 +1,11 @@
 //! `kubestrap join`: flags and closing words.
 
+use std::time::Duration;
+
 use clap::{Arg, ArgMatches, Command, value_parser};
 use kubestrap_phases::config::{JoinFlags, resolve_join};
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::workflows::JOIN;
+use kubestrap_phases::workflows::{JOIN, JOIN_CONTROL_PLANE};
 use kubestrap_phases::{discovery, dry_run, join};
 
 use super::phases::{selection, with_phases};
@@ -11,8 +13,15 @@ use super::shared::{self, Shared, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
+/// How many key pairs a further control-plane node makes: seven leaves, and those of three kubeconfigs.
+const KEY_PAIRS: usize = 10;
+
 pub(super) fn command() -> Command {
-    with_phases(Command::new("join").about("Make this machine a worker node of a cluster"), &JOIN, flags)
+    with_phases(
+        Command::new("join").about("Make this machine a node of a cluster: a worker, or a further control-plane node"),
+        &JOIN_CONTROL_PLANE,
+        flags,
+    )
 }
 
 fn flags(command: Command) -> Command {
@@ -39,6 +48,20 @@ fn flags(command: Command) -> Command {
             "discovery-token-unsafe-skip-ca-verification",
             "Join without a pin: whoever holds the token may pose as the cluster",
         ))
+        .arg(switch("control-plane", "Make this machine a control-plane node"))
+        .arg(value("certificate-key", "KEY", "Key that opens the certificates that init --upload-certs has kept"))
+        .arg(value(
+            "apiserver-advertise-address",
+            "ADDRESS",
+            "Address of this node's own API server; default: the one with the default route",
+        ))
+        .arg(
+            Arg::new("apiserver-bind-port")
+                .long("apiserver-bind-port")
+                .value_name("PORT")
+                .value_parser(value_parser!(u16).range(1..))
+                .help("Port of this node's own API server; default: 6443"),
+        )
         .arg(value("cri-socket", "SOCKET", "Socket of the container runtime; default: the one that is there"))
         .arg(list("ignore-preflight-errors", "CHECKS", "Checks whose errors become warnings; all: every one"))
         .arg(value("node-name", "NAME", "Name of the Node; default: the host name"))
@@ -47,7 +70,6 @@ fn flags(command: Command) -> Command {
 
 pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
     let (selection, matches) = selection(matches);
-    let is_whole = selection.only.is_none();
     let flags = JoinFlags {
         config: matches.get_one("config").cloned(),
         endpoint: text(matches, "endpoint"),
@@ -57,6 +79,10 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         tls_bootstrap_token: text(matches, "tls-bootstrap-token"),
         discovery_token_ca_cert_hash: texts(matches, "discovery-token-ca-cert-hash"),
         discovery_token_unsafe_skip_ca_verification: matches.get_flag("discovery-token-unsafe-skip-ca-verification"),
+        control_plane: matches.get_flag("control-plane"),
+        certificate_key: text(matches, "certificate-key"),
+        apiserver_advertise_address: text(matches, "apiserver-advertise-address"),
+        apiserver_bind_port: matches.get_one("apiserver-bind-port").copied(),
         cri_socket: text(matches, "cri-socket"),
         node_name: text(matches, "node-name"),
         patches: text(matches, "patches"),
@@ -67,23 +93,36 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     let request = resolve_join(&flags, session.host())?;
     session.obey(&request.node);
     let selection = selection.or_skip(&request.node.skip_phases);
-    let job = match discovery::find(&request, session.servers(), session.time()) {
+    let worker = match discovery::find(&request, session.servers(), session.time()) {
         Ok(found) => join::read_cluster(&request, found, session.servers(), session.host())?,
         Err(problem) => match session.dry_run().filter(|_| dry_run::is_unreachable(&problem)) {
             Some(dry) => dry_run::cluster_to_join(&request, session.host(), dry)?,
             None => return Err(problem),
         },
     };
-    let subject = format!("{} · {} → {}", job.cluster.release, job.node.name, job.discovery.server);
-    let took = session.run(&Order { workflow: &JOIN, job: &job, selection: &selection, subject: &subject })?;
-    report.end(&if is_whole && !session.is_dry() {
-        format!(
-            "\n{} has joined the cluster. It took {:.1} s.\n\n  see it  kubectl get nodes   (on a control-plane node)\n",
-            job.node.name,
-            took.as_secs_f64()
-        )
-    } else {
-        String::new()
-    });
+    let subject = format!("{} · {} → {}", worker.cluster.release, worker.node.name, worker.discovery.server);
+    let name = worker.node.name.clone();
+    let (selection, subject) = (&selection, subject.as_str());
+    let closing = match &request.control_plane {
+        None => {
+            let took = session.run(&Order { workflow: &JOIN, job: &worker, selection, subject })?;
+            joined(&name, took, "see it  kubectl get nodes   (on a control-plane node)")
+        }
+        Some(request) => {
+            let job = join::read_control_plane(request, worker, session.host())?;
+            if selection.only.is_none() {
+                session.make_keys_ahead(&job, "apiserver.key", KEY_PAIRS)?;
+            }
+            let took = session.run(&Order { workflow: &JOIN_CONTROL_PLANE, job: &job, selection, subject })?;
+            let admin = job.worker.node.layout.kubeconfig("admin.conf");
+            let see = format!("see it  export KUBECONFIG={}; kubectl get nodes", admin.display());
+            joined(format!("{name} is a control-plane node now: it"), took, &see)
+        }
+    };
+    report.end(if selection.only.is_none() && !session.is_dry() { &closing } else { "" });
     Ok(())
+}
+
+fn joined(who: impl std::fmt::Display, took: Duration, see: &str) -> String {
+    format!("\n{who} has joined the cluster. It took {:.1} s.\n\n  {see}\n", took.as_secs_f64())
 }

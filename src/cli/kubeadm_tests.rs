@@ -15,23 +15,11 @@ const EVERYWHERE: [&str; 5] = ["dry-run", "output", "plain", "rootfs", "help"];
 
 /// What kubeadm has and this program has not: a command with all below it (empty: any), a flag or a form of output
 /// (empty: the command itself), and why.
-const ABSENT: [(&str, &str, &str); 16] = [
+const ABSENT: [(&str, &str, &str); 4] = [
     ("", "output=go-template", "a template language of Go's; -o json with jq gives the same"),
     ("", "output=jsonpath", "a language of kubectl's; -o json with jq gives the same"),
     ("", "output=kyaml", "another way to write YAML; -o yaml and -o json are read by the same parsers"),
     ("config view", "", "deprecated in 1.20 and gone in 1.22: kubectl -n kube-system get cm kubeadm-config -o yaml"),
-    ("init phase upload-certs", "", "branch ha"),
-    ("init", "certificate-key", "branch ha"),
-    ("init", "skip-certificate-key-print", "branch ha"),
-    ("init", "upload-certs", "branch ha"),
-    ("join phase control-plane-join", "", "branch ha"),
-    ("join phase control-plane-prepare", "", "branch ha"),
-    ("join phase etcd-join", "", "branch ha"),
-    ("join phase wait-control-plane", "", "branch ha"),
-    ("join", "apiserver-advertise-address", "branch ha"),
-    ("join", "apiserver-bind-port", "branch ha"),
-    ("join", "certificate-key", "branch ha"),
-    ("join", "control-plane", "branch ha"),
 ];
 
 /// Names that are kept without serving them.

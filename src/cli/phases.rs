@@ -16,11 +16,9 @@ pub(super) fn with_phases<J>(
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(workflow.steps.iter().map(|step| of_step(workflow.name, step, flags)))
-        .subcommands(without_anything_to_do(workflow, "", flags));
+        .subcommands(elsewhere(workflow, "", flags));
     let phase = workflow.steps.iter().filter(|step| matches!(step, Step::Group { .. })).fold(phase, |phase, group| {
-        phase.mut_subcommand(group.name(), |command| {
-            command.subcommands(without_anything_to_do(workflow, group.name(), flags))
-        })
+        phase.mut_subcommand(group.name(), |command| command.subcommands(elsewhere(workflow, group.name(), flags)))
     });
     flags(command)
         .arg(list(
@@ -50,21 +48,25 @@ const PHASES_OF_KUBEADM: [&str; 1] = ["cleanup-node"];
 
 /// Other names of a phase at the top of a workflow.
 fn other_words(workflow: &str, path: &'static str) -> impl Iterator<Item = &'static str> {
-    let same = OTHER_NAMES.iter().filter(move |other| other.workflow == workflow && other.fate == Fate::Is(path));
+    let same = OTHER_NAMES
+        .iter()
+        .filter(move |other| other.workflow == workflow && other.fate == Fate::Is(path) && !other.path.contains('/'));
     same.map(|other| other.path).collect::<Vec<_>>().into_iter()
 }
 
-/// Phases of kubeadm's in a group that have nothing left to do; hidden.
-fn without_anything_to_do<J>(workflow: &Workflow<J>, group: &str, flags: fn(Command) -> Command) -> Vec<Command> {
+/// Phases of kubeadm's in a group that have nothing left to do, or have left the group; hidden.
+fn elsewhere<J>(workflow: &Workflow<J>, group: &str, flags: fn(Command) -> Command) -> Vec<Command> {
     let paths = workflow.paths();
     let mut commands = Vec::new();
     for other in OTHER_NAMES.iter().filter(|other| other.workflow == workflow.name) {
         let (parent, name) = other.path.rsplit_once('/').unwrap_or(("", other.path));
-        if let Fate::Nothing(why) = other.fate
-            && parent == group
-            && !paths.iter().any(|path| path == other.path)
-        {
-            commands.push(flags(Command::new(name).about(format!("Nothing to do: {why}")).hide(true)));
+        let about = match other.fate {
+            Fate::Nothing(why) => format!("Nothing to do: {why}"),
+            Fate::Is(today) if !parent.is_empty() => format!("Is {today}"),
+            Fate::Is(_) => continue,
+        };
+        if parent == group && !paths.iter().any(|path| path == other.path) {
+            commands.push(flags(Command::new(name).about(about).hide(true)));
         }
     }
     commands

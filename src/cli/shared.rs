@@ -117,6 +117,12 @@ fn is_dumb_terminal() -> bool {
     std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
+/// The flags of kubectl's printers that kubeadm's listing commands take; without effect and hidden.
+pub(crate) fn printer_flags(command: Command) -> Command {
+    let flags = ["allow-missing-template-keys", "show-managed-fields"];
+    command.args(flags.map(|name| unheeded(name).num_args(0..=1).require_equals(true)))
+}
+
 /// A flag of kubeadm's that changes nothing here; hidden.
 pub(crate) fn unheeded(name: &'static str) -> Arg {
     Arg::new(name).long(name).value_name("VALUE").hide(true).help("Accepted for kubeadm's sake, without effect")

@@ -12,7 +12,7 @@ use kubestrap_phases::workflows::{TOKEN_CREATE, TOKEN_DELETE};
 use kubestrap_phases::world::{Entropy, Identity};
 use serde_json::json;
 
-use super::shared::{Shared, switch, text, texts, unheeded, value};
+use super::shared::{Shared, printer_flags, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
@@ -61,10 +61,7 @@ fn create() -> Command {
 }
 
 fn list_command() -> Command {
-    Command::new("list")
-        .about("Show the bootstrap tokens of the cluster, with their secrets")
-        .arg(unheeded("allow-missing-template-keys").num_args(0..=1).require_equals(true))
-        .arg(unheeded("show-managed-fields").num_args(0..=1).require_equals(true))
+    printer_flags(Command::new("list").about("Show the bootstrap tokens of the cluster, with their secrets"))
 }
 
 fn delete() -> Command {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::cluster::{build, check_component};
-use super::{INVALID, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
+use super::{INVALID, certificate_key, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
 use crate::config::{ApiEndpoint, Init, InitFlags, Layout, NodeConfig, component};
@@ -53,7 +53,14 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
     cluster.kube_proxy_from_user = documents.kube_proxy.is_some();
 
     let tokens = tokens::tokens(&draft, flags, (now, entropy), findings);
-    let certificate_key = tokens::certificate_key(&draft, flags.upload_certs, entropy, findings);
+    let given_key = certificate_key::given(&draft, Setting::CertificateKey, findings);
+    let certificate_key = match flags.upload_certs {
+        true => {
+            certificate_key::check_authorities(&cluster, host, findings)?;
+            Some(given_key.unwrap_or_else(|| certificate_key::random(entropy)))
+        }
+        false => None,
+    };
     let node = node.map(|node| NodeConfig { patches: node.patches.of_release(&cluster.release), ..node });
     let node = node.map(|mut node| {
         if let Some(folder) = &flags.kubeconfig_dir {
@@ -69,6 +76,7 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
         tokens,
         certificate_key,
         skip_token_print: flags.skip_token_print,
+        skip_certificate_key_print: flags.skip_certificate_key_print,
     });
     if let Some(init) = &init
         && findings.is_empty()

@@ -135,6 +135,22 @@ fn every_mistake_in_flags_of_join_and_reset_is_named_with_its_flag() {
         ),
         ("--cri-socket", "config-bad-cri-socket", JoinFlags { cri_socket: Some("x".into()), ..good() }),
         ("--node-name", "config-bad-node-name", JoinFlags { node_name: Some(token.clone() + "_"), ..good() }),
+        (
+            "--certificate-key",
+            "config-bad-certificate-key",
+            JoinFlags { control_plane: true, certificate_key: Some(token.clone()), ..good() },
+        ),
+        (
+            "--apiserver-advertise-address",
+            "config-bad-address",
+            JoinFlags { control_plane: true, apiserver_advertise_address: Some("224.0.0.1".into()), ..good() },
+        ),
+        ("--certificate-key", "config-needs-control-plane", JoinFlags { certificate_key: Some("x".into()), ..good() }),
+        (
+            "--apiserver-bind-port",
+            "config-needs-control-plane",
+            JoinFlags { apiserver_bind_port: Some(6444), ..good() },
+        ),
     ] {
         let problem = resolve_join(&flags, &a_host()).expect_err(flag);
         assert_eq!(ids(&problem), [id], "{flag}");

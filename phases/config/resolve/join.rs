@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::cluster::duration;
-use super::{INVALID, defaults, discovery_file, node, read_file, refuse_what_is_not_served};
+use super::init::port;
+use super::{INVALID, certificate_key, defaults, discovery_file, node, read_file, refuse_what_is_not_served};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
-use crate::config::{Bootstrap, BootstrapToken, CaPin, HostPort, JoinFlags, NodeConfig};
+use crate::config::{ApiEndpoint, Bootstrap, BootstrapToken, CaPin, HostPort, JoinFlags, NodeConfig};
 use crate::problem::Problem;
-use crate::world::Host;
+use crate::world::{Facts, Host, Secret};
 
 /// What `join` knows before it has spoken to anybody.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,8 @@ pub struct JoinRequest {
     pub ca_cert_path: PathBuf,
     /// This machine.
     pub node: NodeConfig,
+    /// What makes it a control-plane node; `None` for a worker.
+    pub control_plane: Option<ControlPlaneRequest>,
 }
 
 /// How a cluster is found and its CA believed.
@@ -62,6 +65,17 @@ pub struct TokenDiscovery {
     pub unsafe_skip_ca_verification: bool,
 }
 
+/// What a machine that joins the control plane knows of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ControlPlaneRequest {
+    /// Where its API server will listen.
+    pub endpoint: ApiEndpoint,
+    /// Key that opens uploaded certificates; `None` where they are copied by hand.
+    pub certificate_key: Option<Secret<String>>,
+    /// How long to wait for its components, where that was said.
+    pub timeout: Option<Duration>,
+}
+
 /// What a discovery file says, with everything that it names embedded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrustedCluster {
@@ -78,6 +92,7 @@ pub struct TrustedCluster {
 /// The command that prints everything a join needs.
 const PRINT_JOIN: &str = "on a control-plane node: kubestrap token create --print-join-command";
 const CA_PATH: &str = "/etc/kubernetes/pki/ca.crt";
+const FOUR_MINUTES: Duration = Duration::from_secs(240);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
 /// What `join` has to ask for. Reads the file and the host; does not speak to the network.
@@ -100,9 +115,17 @@ pub fn resolve_join(flags: &JoinFlags, host: &dyn Host) -> Result<JoinRequest, P
     let discovery_timeout = duration(&draft, Setting::DiscoveryTimeout, FIVE_MINUTES, findings);
     let tls_bootstrap_timeout = duration(&draft, Setting::TlsBootstrapTimeout, FIVE_MINUTES, findings);
     let ca_cert_path = ca_cert_path(&draft, findings);
+    let control_plane = control_plane(&draft, &facts, findings);
     let node = node::node(&draft, &flags.ignore_preflight_errors, &release, (host, &facts), findings)?;
     let request = (|| {
-        Some(JoinRequest { discovery: discovery?, discovery_timeout, tls_bootstrap_timeout, ca_cert_path, node: node? })
+        Some(JoinRequest {
+            discovery: discovery?,
+            discovery_timeout,
+            tls_bootstrap_timeout,
+            ca_cert_path,
+            node: node?,
+            control_plane,
+        })
     })();
     std::mem::take(findings).finish(request, INVALID.0, INVALID.1)
 }
@@ -120,6 +143,16 @@ fn lay_flags_over(draft: &mut Draft, flags: &JoinFlags) {
         (Setting::PatchesDirectory, "--patches", &flags.patches),
     ] {
         draft.say_flag(key, flag, value.clone());
+    }
+    for (key, flag, value) in [
+        (Setting::JoinCertificateKey, "--certificate-key", &flags.certificate_key),
+        (Setting::JoinAdvertiseAddress, "--apiserver-advertise-address", &flags.apiserver_advertise_address),
+    ] {
+        draft.say_flag(key, flag, value.clone());
+    }
+    draft.say_flag(Setting::JoinBindPort, "--apiserver-bind-port", flags.apiserver_bind_port);
+    if flags.control_plane {
+        draft.say(Setting::ControlPlane, true, Origin::Flag("--control-plane"));
     }
     if !flags.discovery_token_ca_cert_hash.is_empty() {
         let pins = flags.discovery_token_ca_cert_hash.clone();
@@ -180,6 +213,31 @@ fn find_missing(draft: &Draft, findings: &mut Findings) {
                 .fix("--discovery-token-unsafe-skip-ca-verification, where the network can be trusted"),
         );
     }
+}
+
+/// What makes the machine a control-plane node. Whoever says something about one without asking for one has most likely
+/// forgotten the flag, and would find a worker.
+fn control_plane(draft: &Draft, facts: &Facts, findings: &mut Findings) -> Option<ControlPlaneRequest> {
+    if !draft.is_true(Setting::ControlPlane) {
+        for key in [Setting::JoinCertificateKey, Setting::JoinAdvertiseAddress, Setting::JoinBindPort] {
+            if let Origin::Flag(flag) = draft.origin(key) {
+                findings.add(
+                    Problem::new("config-needs-control-plane", format!("{flag} is for control-plane nodes only"))
+                        .at(flag)
+                        .why("without --control-plane this machine becomes a worker")
+                        .fix("--control-plane")
+                        .fix(format!("or leave {flag} out, for a worker")),
+                );
+            }
+        }
+        return None;
+    }
+    let certificate_key = certificate_key::given(draft, Setting::JoinCertificateKey, findings);
+    let port = port(draft, Setting::JoinBindPort, findings);
+    let timeout = draft.text(Setting::ControlPlaneTimeout).is_some();
+    let timeout = timeout.then(|| duration(draft, Setting::ControlPlaneTimeout, FOUR_MINUTES, findings));
+    let address = defaults::advertise_address(draft, Setting::JoinAdvertiseAddress, facts, findings)?;
+    Some(ControlPlaneRequest { endpoint: ApiEndpoint { address, port }, certificate_key, timeout })
 }
 
 fn endpoint(draft: &Draft, findings: &mut Findings) -> Option<HostPort> {

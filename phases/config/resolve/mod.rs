@@ -3,6 +3,7 @@
 //! The only place that asks the host for defaults and draws random values. Reads the configuration file and looks at the
 //! host; never speaks to the network, changes nothing.
 
+mod certificate_key;
 mod certs;
 mod checks;
 mod cluster;
@@ -24,7 +25,7 @@ pub use certs::cluster_from_file;
 pub use defaults::installed_release;
 pub use images::resolve_images;
 pub use init::resolve_init;
-pub use join::{DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, resolve_join};
+pub use join::{ControlPlaneRequest, DiscoverBy, JoinRequest, TokenDiscovery, TrustedCluster, resolve_join};
 pub(super) use nowhere::{NoEntropy, nowhere};
 pub use remove::resolve_remove;
 pub use reset::resolve_reset;
@@ -114,11 +115,6 @@ fn read_text(path: &Path, host: &dyn Host, findings: &mut Findings) -> Result<Op
 
 /// What a file may say and what is not done: better told than left undone in silence.
 fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
-    for (key, what, fix) in [(Setting::ControlPlane, "controlPlane", "remove it to join as a worker")] {
-        if draft.is_true(key) {
-            not_served(what, &draft.origin(key), fix, findings);
-        }
-    }
     // kubeadm has it in 1.20 alone, deprecated since 1.18.
     if let Some((kind, origin)) = draft.text(Setting::DnsType)
         && kind != "CoreDNS"

@@ -284,6 +284,61 @@ fn join_needs_endpoint_token_and_pin_and_takes_them_from_flags_or_file() {
 }
 
 #[test]
+fn join_of_a_control_plane_node_is_asked_for_by_flag_or_file() {
+    let file = |more: &str| {
+        format!(
+            "apiVersion: kubeadm.k8s.io/v1beta3\nkind: JoinConfiguration\ndiscovery: {{bootstrapToken: {{token: \
+             abcdef.0123456789abcdef, apiServerEndpoint: 'k8s:1', unsafeSkipCAVerification: true}}}}\n{more}"
+        )
+    };
+    assert_eq!(join_file(&file("")).expect("a request").control_plane, None);
+    assert_eq!(join_file(&file("controlPlane:\n")).expect("a request").control_plane, None);
+    let endpoint = |text: &str| {
+        let found = join_file(&file(text)).expect("a request").control_plane.expect("a control-plane node");
+        (found.endpoint.address.to_string(), found.endpoint.port, found.certificate_key.map(|key| key.reveal().clone()))
+    };
+    assert_eq!(endpoint("controlPlane: {}\n"), ("10.77.0.11".to_owned(), 6443, None));
+    let key = "ab".repeat(32);
+    let whole = format!(
+        "controlPlane: {{certificateKey: {key}, localAPIEndpoint: {{advertiseAddress: 10.0.0.9, bindPort: 8443}}}}\n"
+    );
+    assert_eq!(endpoint(&whole), ("10.0.0.9".to_owned(), 8443, Some(key.clone())));
+
+    let flags = JoinFlags {
+        config: Some(FILE.into()),
+        control_plane: true,
+        apiserver_advertise_address: Some("10.0.0.7".into()),
+        certificate_key: Some(key.clone()),
+        ..JoinFlags::default()
+    };
+    let found = resolve_join(&flags, &a_host().with_file(FILE, &file(""), 0o600)).expect("a request");
+    let found = found.control_plane.expect("a control-plane node");
+    assert_eq!((found.endpoint.url().as_str(), found.timeout), ("https://10.0.0.7:6443", None));
+    assert!(!format!("{found:?}").contains(&key));
+}
+
+#[test]
+fn certificates_are_uploaded_only_when_asked_for_and_with_the_keys_of_their_cas() {
+    let key = "ab".repeat(32);
+    let flags = |upload_certs, given: bool| InitFlags {
+        upload_certs,
+        certificate_key: given.then(|| key.clone()),
+        ..InitFlags::default()
+    };
+    let resolved = |flags: &InitFlags| init(flags, &a_host()).expect("a job").certificate_key;
+    assert_eq!(resolved(&flags(false, true)), None);
+    assert_eq!(resolved(&flags(true, true)).expect("a key").reveal(), &key);
+    let drawn = resolved(&flags(true, false)).expect("a key");
+    assert!(drawn.reveal().len() == 64 && drawn.reveal() != &key);
+
+    let external = a_host().with_file("/etc/kubernetes/pki/front-proxy-ca.crt", "", 0o644);
+    assert!(init(&flags(false, false), &external).is_ok());
+    let problem = init(&flags(true, false), &external).expect_err("nothing to upload");
+    assert_eq!(ids(&problem), ["config-upload-without-key"]);
+    assert_eq!(problem.findings[0].place.as_deref(), Some("/etc/kubernetes/pki/front-proxy-ca.key"));
+}
+
+#[test]
 fn reset_finds_out_about_the_node_from_its_files() {
     let manifest = include_str!("../../../testdata/kubeadm/v1.20.2/custom/manifests/etcd.yaml");
     let env = include_str!("../../../testdata/kubeadm/v1.20.2/custom/kubeadm-flags.env");

@@ -1,4 +1,4 @@
-//! What only this run knows: the bootstrap tokens to make and the certificate key. Draws them where none is given.
+//! What only this run knows: the bootstrap tokens to make. Draws them where none is given.
 
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ pub fn resolve_token(
     };
     let tokens = specs(&draft, said, (now, entropy), findings);
     let certificate_key = flags.certificate_key.as_ref().map(|key| {
-        check_certificate_key(key, &Origin::Flag("--certificate-key"), findings);
+        super::certificate_key::check(key, &Origin::Flag("--certificate-key"), findings);
         Secret::new(key.clone())
     });
     let job = CreateToken {
@@ -230,32 +230,4 @@ fn is_token_group(group: &str) -> bool {
             && rest.bytes().all(|byte| plain(byte) || byte == b':' || byte == b'-')
             && rest.bytes().last().is_some_and(plain)
     })
-}
-
-/// The given key, else a random one; none when nothing is uploaded.
-pub(super) fn certificate_key(
-    draft: &Draft,
-    upload: bool,
-    entropy: &dyn Entropy,
-    findings: &mut Findings,
-) -> Option<Secret<String>> {
-    let Some((key, origin)) = draft.text(Setting::CertificateKey) else {
-        return upload.then(|| {
-            let mut bytes = [0; 32];
-            entropy.bytes(&mut bytes);
-            Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-        });
-    };
-    check_certificate_key(key, origin, findings);
-    upload.then(|| Secret::new(key.to_owned()))
-}
-
-fn check_certificate_key(key: &str, origin: &Origin, findings: &mut Findings) {
-    if key.len() != 64 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let mut finding = Problem::new("config-bad-certificate-key", "the certificate key cannot be used")
-            .why("it must be 64 hex digits, that is 32 bytes")
-            .fix("a new one: kubestrap certs certificate-key");
-        finding.place = origin.place();
-        findings.add(finding);
-    }
 }

@@ -10,20 +10,27 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
 use crate::certs;
-use crate::config::{Cidr, Init, JoinWorker, Release, Reset, ResetFlags, resolve_reset};
+use crate::config::{Cidr, HostPort, Init, JoinControlPlane, JoinWorker, Release, Reset, ResetFlags, resolve_reset};
+use crate::etcd::members::CLIENT_URL_ANNOTATION;
 use crate::plan::{Journal, Selection, Step, Store, StoreError, Workflow, run};
 use crate::problem::Problem;
 use crate::releases::{Image, Programs};
+use crate::shared_certs::{Sealer, UploadCerts};
 use crate::support::{Bench, FixedEntropy, NOW, jobs};
+use crate::upload_config::upload_kubeadm_config;
 use crate::world::{
-    Clock, DiskLatency, Event, Facts, Interface, Overlay, Peer, Probe, Probed, Progress, Route, RuntimeStatus, Secret,
-    Space, Time, UnitState, Wait, WaitError, World,
+    Clock, DiskLatency, Event, Facts, Identity, Interface, KeyAlgorithm, Overlay, Peer, Probe, Probed, Progress, Route,
+    RuntimeStatus, Secret, Space, Time, UnitState, Wait, WaitError, World,
 };
 pub(crate) use machine::Machine;
 
 /// What none may find in a journal, an event or a transcript.
-const CERTIFICATE_KEY: &str = "e6a2eb8581237ab72a4f494f30285ec12a9694d750b9785706a83bfcbbbd2204";
+pub(crate) const CERTIFICATE_KEY: &str = "e6a2eb8581237ab72a4f494f30285ec12a9694d750b9785706a83bfcbbbd2204";
 /// The secret half of the jobs' token, plain and as a Secret's data has it.
 const TOKEN_SECRETS: [&str; 2] = ["0123456789abcdef", "MDEyMzQ1Njc4OWFiY2RlZg"];
 
@@ -51,6 +58,30 @@ impl Stage {
         let mut machine = Machine::new(ready_overlay(release, "n2"), &release.to_string());
         machine.is_api_elsewhere = true;
         Self::over(machine)
+    }
+
+    /// A machine that is ready to join the control plane of a cluster that has uploaded its certificates.
+    pub(crate) fn ready_to_join_control_plane(release: &Release) -> Self {
+        let (objects, _) = sealed_objects(release);
+        let overlay = objects.into_iter().fold(ready_overlay(release, "n2"), Overlay::with_object);
+        let overlay = overlay.with_object(etcd_pod("n1", "10.77.0.11")).with_member("n1", "10.77.0.11");
+        let mut machine = Machine::new(overlay, &release.to_string());
+        machine.is_api_elsewhere = true;
+        Self::over(machine)
+    }
+
+    /// The job of a machine that joins the control plane, with the CA of the cluster that it joins.
+    pub(crate) fn join_control_plane_job(&self, release: Release) -> JoinControlPlane {
+        let mut job = jobs::join_control_plane(release);
+        job.certificate_key = Some(Secret::new(CERTIFICATE_KEY.to_owned()));
+        job.worker.cluster.control_plane_endpoint = Some(HostPort::new("10.77.0.11", 6443));
+        job.worker.cluster.key_algorithm = KeyAlgorithm::EcdsaP256;
+        let objects = self.machine.overlay.objects();
+        let secret = objects.iter().find(|object| object["metadata"]["name"] == "kubeadm-certs").unwrap();
+        let sealed = STANDARD.decode(secret["data"]["ca.crt"].as_str().unwrap()).unwrap();
+        let ca = Sealer::parse(job.certificate_key.as_ref().unwrap()).unwrap().open(&sealed).unwrap();
+        job.worker.discovery.ca_pem = String::from_utf8(ca.reveal().clone()).unwrap();
+        job
     }
 
     /// A machine that was prepared.
@@ -121,6 +152,32 @@ impl Stage {
 /// A job of `init` with all its secrets.
 pub(crate) fn init_job(release: Release) -> Init {
     Init { certificate_key: Some(Secret::new(CERTIFICATE_KEY.to_owned())), ..jobs::default_init(release) }
+}
+
+/// etcd's Pod on another node, as it shows where its member is.
+pub(crate) fn etcd_pod(node: &str, address: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": node},
+        "metadata": {
+            "name": format!("etcd-{node}"), "namespace": "kube-system",
+            "labels": {"component": "etcd", "tier": "control-plane"},
+            "annotations": {CLIENT_URL_ANNOTATION: format!("https://{address}:2379")},
+        },
+    })
+}
+
+/// What the first control-plane node has left in the cluster for further ones, and its CA.
+pub(crate) fn sealed_objects(release: &Release) -> (Vec<Value>, String) {
+    let first = Bench::default();
+    let mut job = init_job(release.clone());
+    job.cluster.key_algorithm = KeyAlgorithm::EcdsaP256;
+    job.kubeconfig = "/root/admin.conf".into();
+    first.run(&Step::<Init>::CERTS, &job).unwrap();
+    first.run(&Step::Phase(&UploadCerts), &job).unwrap();
+    let admin = Identity::Kubeconfig(job.kubeconfig.clone());
+    let member = Some((&job.node.name, &job.endpoint));
+    first.within(|world| upload_kubeadm_config(&job.cluster, member, world, &admin)).unwrap();
+    (first.overlay.objects(), first.text("/etc/kubernetes/pki/ca.crt"))
 }
 
 /// A job of `join` that has found its cluster.

@@ -36,10 +36,13 @@ impl Outcome {
             let meaning = content.map_or_else(|| "folder".to_owned(), |bytes| meaning(&path, &bytes));
             (path, format!("{mode:04o} {meaning}"))
         });
-        let objects = stage.machine.overlay.objects();
+        let objects = stage.machine.overlay.objects().into_iter();
+        let mut objects: Vec<String> = objects.map(|object| without_signatures(object, ca.as_deref())).collect();
+        // The name of a random token decides its place.
+        objects.sort();
         Self {
             files: files.collect(),
-            objects: objects.into_iter().map(|object| without_signatures(object, ca.as_deref())).collect(),
+            objects,
             etcd: stage.machine.overlay.etcd_members().iter().map(|member| format!("{member:?}")).collect(),
             kubelet: stage.machine.overlay.unit("kubelet.service").unwrap().active,
         }
@@ -96,6 +99,13 @@ fn without_signatures(mut object: Value, ca: Option<&[u8]>) -> String {
     if object["kind"] == "CertificateSigningRequest" {
         // Its name is that of its key.
         return "a CertificateSigningRequest".to_owned();
+    }
+    if object["metadata"]["name"] == "kubeadm-certs" && object["kind"] == "Secret" {
+        let entries: Vec<&String> = object["data"].as_object().unwrap().keys().collect();
+        return format!("the sealed certificates {entries:?}");
+    }
+    if object["data"]["description"] == STANDARD.encode("Proxy for managing TTL for the kubeadm-certs secret") {
+        return "the token that owns the sealed certificates".to_owned();
     }
     object.to_string()
 }

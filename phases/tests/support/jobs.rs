@@ -36,6 +36,7 @@ pub(crate) fn default_init(release: Release) -> Init {
         certificate_key: None,
         kubeconfig: PathBuf::from("/etc/kubernetes/admin.conf"),
         skip_token_print: false,
+        skip_certificate_key_print: false,
     }
 }
 

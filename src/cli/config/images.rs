@@ -9,15 +9,12 @@ use kubestrap_phases::plan::Selection;
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::IMAGES_PULL;
 
-use crate::cli::shared::{Shared, switch, text, value};
+use crate::cli::shared::{Shared, printer_flags, text, value};
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
 pub(super) fn command() -> Command {
-    let list = flags(Command::new("list").about("List the images that a control-plane node needs")).args([
-        switch("allow-missing-template-keys", "Accepted for kubeadm's sake").hide(true),
-        switch("show-managed-fields", "Accepted for kubeadm's sake").hide(true),
-    ]);
+    let list = printer_flags(flags(Command::new("list").about("List the images that a control-plane node needs")));
     let pull = flags(Command::new("pull").about("Have the container runtime pull them, several at once")).arg(value(
         "cri-socket",
         "SOCKET",

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Command, value_parser};
 use kubestrap_phases::config::{Allowed, validate};
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::world::{Event, Progress as _};
 use serde_json::{Value, json};
 
 use super::super::shared::{Shared, switch, value};
 use super::text_of;
-use crate::report::{Output, Report};
+use crate::report::{Output, Report, say};
 
 const AFTER: &str = "\
 Prints ok, or all mistakes at once with file, line and what to write instead. Looks at the file only: what this machine \
@@ -33,7 +32,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     };
     let validated = validate(&text_of(file, shared)?, &file.display().to_string(), allowed)?;
     if shared.output == Output::Text {
-        validated.warnings.iter().for_each(|warning| report.event(Event::Warning(warning)));
+        validated.warnings.iter().for_each(warn);
     }
     report.answer(
         "ok",
@@ -44,6 +43,13 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         }),
     );
     Ok(())
+}
+
+/// In lines, as no phase is under way that it could belong to.
+fn warn(warning: &Problem) {
+    let place = warning.place.as_deref().unwrap_or_default();
+    say(&format!("warn  {}: {} ({place}): {}", warning.id, warning.what, warning.why));
+    warning.fixes.iter().for_each(|fix| say(&format!("      fix: {fix}")));
 }
 
 fn told(warning: &Problem) -> Value {
