@@ -59,11 +59,18 @@ pub fn cluster_to_join(request: &JoinRequest, host: &dyn Host, dry: &DryRun) -> 
         }
     };
     let ca = if found.ca_pem == CA { " and an unknown CA" } else { "" };
-    dry.assume(format!(
-        "{place} does not answer: a cluster of {release} with kubeadm's defaults{ca} is taken to be there"
-    ));
-    let stored =
-        format!("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nkubernetesVersion: {release}\n");
+    let taken =
+        format!("{place} does not answer: a cluster of {release} with kubeadm's defaults{ca} is taken to be there");
+    let endpoint = found.server.trim_start_matches("https://");
+    let stored = format!(
+        "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nkubernetesVersion: {release}\n\
+         controlPlaneEndpoint: '{endpoint}'\n"
+    );
+    let config_map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "kube-system", "name": "kubeadm-config"},
+        "data": {"ClusterConfiguration": stored, "ClusterStatus": ""},
+    });
+    dry.assume_object(config_map, taken.as_str());
     Ok(JoinWorker {
         cluster: cluster_from_config_maps(&stored, "{}", None)?,
         node: request.node.clone(),

@@ -56,6 +56,7 @@ impl Phase<JoinControlPlane> for WaitControlPlane {
 
     /// The administrator's kubeconfig leads to any API server; this one leads to that of this node.
     fn run(&self, job: &JoinControlPlane, world: &World<'_>) -> Result<(), Problem> {
+        world.needs_running_system("wait for the control plane")?;
         let own = job.worker.node.layout.kubeconfig("controller-manager.conf");
         wait_for_api_server(job, &Identity::Kubeconfig(own), world)
     }

@@ -55,6 +55,7 @@ impl<J: OnControlPlane> Phase<J> for EtcdJoin {
 
     fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
         let Etcd::Local(etcd) = &job.cluster().etcd else { return Ok(()) };
+        world.needs_running_system("wait for etcd")?;
         let joining = Joining { job, etcd, peer_url: local::peer_url(job), access: members::found(job, world)? };
         let members = joining.announce(world)?;
         joining.write_manifest(&members, world)?;

@@ -44,7 +44,7 @@ fn with_shared_files(folder: &str, ca: &str) -> Overlay<'static> {
 fn a_cluster_without_a_control_plane_endpoint_has_one_control_plane_node() {
     let mut worker = a_worker();
     worker.cluster.control_plane_endpoint = None;
-    let problem = read_control_plane(&a_request(Some("key")), worker, &Overlay::default()).unwrap_err();
+    let problem = read_control_plane(&a_request(Some("key")), worker, &Overlay::default(), None).unwrap_err();
     assert_eq!(problem.id, "no-control-plane-endpoint");
     assert!(problem.fixes[0].contains("--control-plane-endpoint"), "{problem:?}");
 }
@@ -52,7 +52,7 @@ fn a_cluster_without_a_control_plane_endpoint_has_one_control_plane_node() {
 #[test]
 fn without_a_key_all_missing_files_are_told_at_once_with_both_ways_out() {
     let host = Overlay::default().with_file("/etc/kubernetes/pki/sa.key", "", 0o600);
-    let problem = read_control_plane(&a_request(None), a_worker(), &host).unwrap_err();
+    let problem = read_control_plane(&a_request(None), a_worker(), &host, None).unwrap_err();
     assert_eq!(problem.id, "shared-certificates-missing");
     let saw = problem.saw.unwrap();
     for name in ["ca.crt", "front-proxy-ca.crt", "sa.pub", "etcd/ca.crt"] {
@@ -66,7 +66,7 @@ fn without_a_key_all_missing_files_are_told_at_once_with_both_ways_out() {
 #[test]
 fn files_that_were_copied_are_used_when_they_are_of_this_cluster() {
     let folder = "/etc/kubernetes/pki";
-    let outcome = |ca| read_control_plane(&a_request(None), a_worker(), &with_shared_files(folder, ca));
+    let outcome = |ca| read_control_plane(&a_request(None), a_worker(), &with_shared_files(folder, ca), None);
     assert!(outcome(CA).is_ok());
     for (name, ca) in [("another cluster's CA", OTHER_CA), ("an empty file", "")] {
         assert_ne!(outcome(ca).expect_err(name).id, "shared-certificates-missing", "{name}");
@@ -78,7 +78,7 @@ fn files_that_were_copied_are_used_when_they_are_of_this_cluster() {
 fn the_certificate_folder_is_the_clusters() {
     let mut worker = a_worker();
     worker.cluster.certificates_dir = "/srv/pki".into();
-    let job = read_control_plane(&a_request(None), worker, &with_shared_files("/srv/pki", CA)).unwrap();
+    let job = read_control_plane(&a_request(None), worker, &with_shared_files("/srv/pki", CA), None).unwrap();
     assert_eq!(job.worker.node.layout.certificates(), Path::new("/srv/pki"));
 }
 

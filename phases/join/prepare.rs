@@ -9,7 +9,7 @@ use crate::certs::{ServiceAccountKeys, table};
 use crate::config::JoinControlPlane;
 use crate::plan::{Artifact, Phase, Step, Verdict};
 use crate::problem::Problem;
-use crate::shared_certs::{DownloadCerts, needed};
+use crate::shared_certs::{DownloadCerts, needed, stand_in};
 use crate::world::World;
 
 impl Step<JoinControlPlane> {
@@ -109,6 +109,7 @@ impl Phase<JoinControlPlane> for Together {
     }
 
     fn run(&self, job: &JoinControlPlane, world: &World<'_>) -> Result<(), Problem> {
+        stand_in(job, world)?;
         self.parts(job).into_iter().try_for_each(|part| part.run(job, world))
     }
 }

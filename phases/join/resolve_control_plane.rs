@@ -7,17 +7,21 @@ use crate::config::{ControlPlaneRequest, Discovered, JoinControlPlane, JoinWorke
 use crate::patches;
 use crate::problem::Problem;
 use crate::shared_certs::{UPLOAD, shared_files};
-use crate::world::Host;
+use crate::world::{DryRun, Host};
+
+/// The problem of a machine without them.
+const MISSING: &str = "shared-certificates-missing";
 
 /// Completes the job of a worker to that of a control-plane node.
 ///
 /// # Errors
 /// When the cluster has no control-plane endpoint; without a certificate key, when shared files are missing or belong to
-/// another cluster.
+/// another cluster. A dry run goes on without.
 pub fn read_control_plane(
     request: &ControlPlaneRequest,
     mut worker: JoinWorker,
     host: &dyn Host,
+    dry: Option<&DryRun>,
 ) -> Result<JoinControlPlane, Problem> {
     if worker.cluster.control_plane_endpoint.is_none() {
         return Err(no_stable_endpoint());
@@ -26,8 +30,14 @@ pub fn read_control_plane(
     if let Some(timeout) = request.timeout {
         worker.cluster.control_plane_timeout = timeout;
     }
-    if request.certificate_key.is_none() {
-        check_shared_files(&worker, host)?;
+    if request.certificate_key.is_none()
+        && let Err(problem) = check_shared_files(&worker, host)
+    {
+        match dry.filter(|_| problem.id == MISSING) {
+            // The phase that needs them says that it would stop.
+            Some(dry) => dry.assume(problem.what),
+            None => return Err(problem),
+        }
     }
     let job = JoinControlPlane {
         worker,
@@ -64,7 +74,7 @@ fn check_shared_files(worker: &JoinWorker, host: &dyn Host) -> Result<(), Proble
         let all: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
         let count = crate::counted(missing.len(), "file");
         return Err(Problem::new(
-            "shared-certificates-missing",
+            MISSING,
             format!("{count} that all control-plane nodes share are not on this machine"),
         )
         .saw(format!("missing: {}", missing.join(", ")))

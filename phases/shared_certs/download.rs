@@ -44,7 +44,7 @@ impl Phase<JoinControlPlane> for DownloadCerts {
         let Some(secret) = uploaded(job, world)? else {
             for file in files.iter().filter(|file| file.is_needed) {
                 if world.host().stat(&file.path)?.is_none() {
-                    return Err(not_uploaded());
+                    return world.refuse(not_uploaded());
                 }
             }
             world.note("they are here already");

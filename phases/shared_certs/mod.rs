@@ -14,8 +14,11 @@ pub use upload::UploadCerts;
 
 use std::path::PathBuf;
 
-use crate::config::{ClusterConfig, Etcd, Layout};
-use crate::plan::Artifact;
+use crate::certs::{ServiceAccountKeys, table};
+use crate::config::{ClusterConfig, Etcd, JoinControlPlane, Layout};
+use crate::plan::{Artifact, Phase, Verdict};
+use crate::problem::Problem;
+use crate::world::World;
 
 /// The Secret with the sealed files, in kube-system.
 const SECRET: &str = "kubeadm-certs";
@@ -75,6 +78,25 @@ pub fn shared_files(cluster: &ClusterConfig, layout: &Layout) -> Vec<SharedFile>
 pub fn needed(cluster: &ClusterConfig, layout: &Layout) -> Vec<Artifact> {
     let files = shared_files(cluster, layout).into_iter().filter(|file| file.is_needed);
     files.map(|file| Artifact::file(file.about, file.path)).collect()
+}
+
+/// In a dry run, puts new files in place of shared ones that cannot be had, so that what they sign can be listed.
+///
+/// # Errors
+/// When the machine cannot be looked at.
+pub(crate) fn stand_in(job: &JoinControlPlane, world: &World<'_>) -> Result<(), Problem> {
+    let Some(dry) = world.dry_run() else { return Ok(()) };
+    let phases: [&dyn Phase<JoinControlPlane>; 4] =
+        [&table::CA, &table::FRONT_PROXY_CA, &table::ETCD_CA, &ServiceAccountKeys];
+    for phase in phases.into_iter().filter(|phase| phase.verdict(job) == Verdict::Run) {
+        for made in phase.makes(job) {
+            if world.host().stat(&made.path)?.is_none() {
+                dry.assume(format!("{} is not there: a new one stands in for it", made.path.display()));
+                dry.suppose(|| phase.run(job, world))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::stage::{Machine, Stage, init_job};
 use crate::support::jobs::{V1_20, V1_36};
 use crate::support::{FixedEntropy, MemoryStore, NOW, Recorder};
-use crate::workflows::{INIT, JOIN, REMOVE, RESET, TOKEN_CREATE};
+use crate::workflows::{INIT, JOIN, JOIN_CONTROL_PLANE, REMOVE, RESET, TOKEN_CREATE};
 use crate::world::{Change, Clock, DryRun, Facts, Overlay, Presumed, Probe, Time, Wait, WaitError, World};
 
 /// One look, and the wait is over.
@@ -136,6 +136,48 @@ fn a_join_without_a_cluster_lists_the_nodes_files() {
         "restart kubelet.service",
     ] {
         assert!(listed.iter().any(|found| found == line), "{line} of {listed:#?}");
+    }
+}
+
+#[test]
+fn every_phase_of_a_control_plane_join_ends_well_without_a_cluster() {
+    let on_a_route = || {
+        let mut machine = bare();
+        machine.overlay.facts.default_addresses = vec!["10.0.0.5".parse().unwrap()];
+        machine
+    };
+    for key in [None, Some("00".repeat(32))] {
+        let flags = JoinFlags { control_plane: true, certificate_key: key.clone(), ..join_flags() };
+        let rehearsed = |only: Option<&str>| {
+            let rehearsal = Rehearsal::over(on_a_route);
+            let (machine, dry) = (&rehearsal.machine, &rehearsal.dry);
+            let request = resolve_join(&flags, machine).unwrap();
+            let worker = crate::dry_run::cluster_to_join(&request, machine, dry).unwrap();
+            let further = request.control_plane.as_ref().unwrap();
+            let job = crate::join::read_control_plane(further, worker, machine, Some(dry)).unwrap();
+            let outcome = rehearsal.run(&JOIN_CONTROL_PLANE, &job, only);
+            assert!(outcome.is_ok(), "{only:?}: {outcome:?}");
+            rehearsal
+        };
+        for path in JOIN_CONTROL_PLANE.paths() {
+            rehearsed(Some(&path));
+        }
+        let rehearsal = rehearsed(None);
+        let listed = rehearsal.summaries();
+        for line in [
+            "write /etc/kubernetes/pki/apiserver.crt (0644)",
+            "write /etc/kubernetes/manifests/kube-apiserver.yaml (0600)",
+            "add etcd member n1 at https://10.0.0.5:2380 as a learner",
+            "write /etc/kubernetes/manifests/etcd.yaml (0600)",
+            "patch Node n1",
+        ] {
+            assert!(listed.iter().any(|found| found == line), "{line} of {listed:#?}");
+        }
+        assert!(!listed.iter().any(|line| line.contains("pki/ca.key")), "{listed:#?}");
+        let id = if key.is_some() { "the cluster keeps no certificates" } else { "needs the certificate of the" };
+        let told = rehearsal.told.lines();
+        let stop = |line: &&String| line.starts_with("warning: would stop the real run: ") && line.contains(id);
+        assert_eq!(told.iter().filter(stop).count(), 1, "{told:#?}");
     }
 }
 

@@ -90,6 +90,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     };
     let mut session = Session::open(shared, report)?;
     session.obey_file(flags.config.as_deref(), "JoinConfiguration");
+    if let Some(dry) = session.dry_run() {
+        dry.need_address();
+    }
     let request = resolve_join(&flags, session.host())?;
     session.obey(&request.node);
     let selection = selection.or_skip(&request.node.skip_phases);
@@ -109,7 +112,7 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
             joined(&name, took, "see it  kubectl get nodes   (on a control-plane node)")
         }
         Some(request) => {
-            let job = join::read_control_plane(request, worker, session.host())?;
+            let job = join::read_control_plane(request, worker, session.host(), session.dry_run())?;
             if selection.only.is_none() {
                 session.make_keys_ahead(&job, "apiserver.key", KEY_PAIRS)?;
             }

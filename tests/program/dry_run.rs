@@ -53,6 +53,11 @@ fn every_command_that_changes_something_can_be_tried_by_anybody() {
             "join --discovery-file https://127.0.0.1:1/cluster.conf --tls-bootstrap-token abcdef.0123456789abcdef --dry-run",
             10,
         ),
+        (
+            "join 127.0.0.1:1 --control-plane --token abcdef.0123456789abcdef --discovery-token-unsafe-skip-ca-verification --dry-run",
+            40,
+        ),
+        ("init --upload-certs --dry-run", 60),
         ("reset --dry-run", 0),
         ("reset --config BENCH/reset.yaml", 0),
         ("remove n2 --dry-run", 2),
