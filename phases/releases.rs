@@ -302,6 +302,14 @@ impl Release {
         self.minor() >= 24
     }
 
+    /// Whether a control plane counts as ready only when controller manager and scheduler are well too.
+    pub(crate) fn waits_for_all_components(&self, gate: Option<bool>) -> bool {
+        match self.minor() {
+            30..=34 => gate.unwrap_or_else(|| self.minor() >= 33),
+            minor => minor > 34,
+        }
+    }
+
     /// CRI sockets to look for, the default first.
     pub fn cri_sockets(&self) -> &'static [&'static str] {
         if self.cri_socket_is_url() {

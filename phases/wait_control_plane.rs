@@ -1,9 +1,10 @@
-//! Phase `wait-control-plane`: waits until the API server is ready. Reads kubelet, runtime and logs for the live reason;
+//! Phase `wait-control-plane`: waits until the API server is ready, from 1.33 on controller manager and scheduler too. Reads kubelet, runtime and logs for the live reason;
 //! writes nothing. A component that ends again and again with a known cause ends the wait.
 
 use std::time::Duration;
 
-use crate::config::{Etcd, Init, JoinControlPlane, OnControlPlane};
+use crate::config::{Etcd, HostPort, Init, JoinControlPlane, OnControlPlane};
+use crate::control_plane::pod;
 use crate::diagnosis;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
@@ -62,20 +63,66 @@ impl Phase<JoinControlPlane> for WaitControlPlane {
     }
 }
 
+/// What keeps a server from being well; `None` when it is.
+fn complaint(identity: &Identity, path: &str, world: &World<'_>) -> Option<String> {
+    match world.cluster().raw(identity, path) {
+        Ok(answer) if answer.status == 200 => None,
+        Ok(answer) => Some(format!("{path} answers {}", answer.status)),
+        Err(error) => Some(error.reason()),
+    }
+}
+
+/// A component beside the API server, and where it says whether it is well.
+struct Other {
+    component: &'static str,
+    server: Identity,
+    path: &'static str,
+}
+
+impl Other {
+    fn complaint(&self, world: &World<'_>) -> Option<String> {
+        complaint(&self.server, self.path, world).map(|answer| format!("{}: {answer}", self.component))
+    }
+}
+
+/// Their certificates are their own, signed by nobody; only this machine is asked.
+fn others(job: &dyn OnControlPlane) -> Vec<Other> {
+    let cluster = job.cluster();
+    let gate = cluster.feature_gates.get("WaitForAllControlPlaneComponents").copied();
+    if !cluster.release.waits_for_all_components(gate) {
+        return Vec::new();
+    }
+    let other = |component, settings, port, path| {
+        let host = pod::probe_host(pod::user_flag(settings, "bind-address").unwrap_or(LOOPBACK));
+        let host = if host.is_empty() { LOOPBACK } else { host.as_str() };
+        let port = pod::user_flag(settings, "secure-port").and_then(|port| port.parse().ok()).unwrap_or(port);
+        let server = format!("https://{}", HostPort::new(host, port));
+        Other { component, server: Identity::Anonymous { server, ca_pem: None }, path }
+    };
+    vec![
+        other("kube-controller-manager", &cluster.controller_manager, 10257, "/healthz"),
+        other("kube-scheduler", &cluster.scheduler, 10259, cluster.release.scheduler_probes().liveness),
+    ]
+}
+
+const LOOPBACK: &str = "127.0.0.1";
+
 fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &World<'_>) -> Result<(), Problem> {
     let mut components = vec!["kube-apiserver"];
     if matches!(job.cluster().etcd, Etcd::Local(_)) {
         components.insert(0, "etcd");
     }
+    let others = others(job);
+    components.extend(others.iter().map(|other| other.component));
     let wait =
         Wait { what: "the API server", within: job.cluster().control_plane_timeout, every: Duration::from_millis(100) };
     let mut looks = 0;
     let mut sight = diagnosis::Sight::default();
     let outcome = world.time().wait(&wait, &mut || {
-        let answer = match world.cluster().raw(identity, "/readyz") {
-            Ok(answer) if answer.status == 200 => return Ok(Probe::Yes),
-            Ok(answer) => format!("/readyz answers {}", answer.status),
-            Err(error) => error.reason(),
+        let Some(answer) =
+            complaint(identity, "/readyz", world).or_else(|| others.iter().find_map(|other| other.complaint(world)))
+        else {
+            return Ok(Probe::Yes);
         };
         if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
             sight = diagnosis::control_plane(job.node(), &components, &answer, world)?;
@@ -96,4 +143,41 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
             problem
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Release;
+    use crate::support::jobs::default_init;
+
+    fn asked(job: &Init) -> Vec<String> {
+        let url = |other: &Other| match &other.server {
+            Identity::Anonymous { server, .. } => format!("{server}{}", other.path),
+            _ => String::new(),
+        };
+        others(job).iter().map(url).collect()
+    }
+
+    #[test]
+    fn newer_releases_wait_for_all_components_where_they_listen() {
+        let usual = ["https://127.0.0.1:10257/healthz", "https://127.0.0.1:10259/livez"];
+        for (minor, gate, is_asked) in [
+            (20, None, false),
+            (29, Some(true), false),
+            (32, None, false),
+            (33, Some(false), false),
+            (33, None, true),
+            (36, Some(false), true),
+        ] {
+            let mut job = default_init(Release::new(minor, 1));
+            job.cluster.feature_gates.extend(gate.map(|on| ("WaitForAllControlPlaneComponents".to_owned(), on)));
+            assert_eq!(asked(&job), if is_asked { usual.to_vec() } else { Vec::new() }, "1.{minor} {gate:?}");
+        }
+        let mut job = default_init(Release::new(36, 2));
+        let flag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        job.cluster.scheduler.extra_args = vec![flag("bind-address", "10.0.0.1"), flag("secure-port", "20259")];
+        job.cluster.controller_manager.extra_args = vec![flag("bind-address", "::")];
+        assert_eq!(asked(&job), ["https://127.0.0.1:10257/healthz", "https://10.0.0.1:20259/livez"]);
+    }
 }

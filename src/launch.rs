@@ -218,7 +218,11 @@ fn own_state(shared: &Shared, root: &Root) -> Option<PathBuf> {
 /// The subject, and where an earlier run of the same command stopped that this one goes on with.
 fn with_what_stopped<J>(order: &Order<'_, J>, store: &dyn Store) -> Result<String, Problem> {
     let (command, subject) = (order.workflow.name, order.subject);
-    let unfinished = Journal::new(store).unfinished()?;
+    let unfinished = match Journal::new(store).unfinished() {
+        // Somebody who may not read it goes on with nothing, and is told by preflight, or by the first change.
+        Err(_) if !crate::host::is_root() => None,
+        read => read?,
+    };
     Ok(match unfinished.filter(|run| run.head.command == command && !run.phase.is_empty()) {
         Some(run) => format!(
             "{subject} · goes on with the run of {} that stopped in {}",
