@@ -167,6 +167,11 @@ fn essence(object: &Value) -> Value {
         for filled in ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"] {
             meta.remove(filled);
         }
+        // Written by the Deployment's controller, a moment after the object.
+        if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove("deployment.kubernetes.io/revision");
+        }
+        meta.retain(|_, value| value.as_object().is_none_or(|fields| !fields.is_empty()));
     }
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
