@@ -3,6 +3,8 @@
 //! Facts are kubeadm's, taken from its releases' sources and output; a first release of a range that could not be
 //! confirmed is marked `[?]`. Everything else asks here and compares no version numbers of its own.
 
+use std::ops::RangeInclusive;
+
 use crate::config::{ClusterConfig, Dns, Etcd, Release};
 
 /// Oldest minor release that is served.
@@ -659,3 +661,77 @@ impl Release {
         if self.minor() >= 22 { "CoreDNS" } else { "KubeDNS" }
     }
 }
+
+/// What configurations and machines look like.
+impl Release {
+    /// Whether clusters of two address families need no gate.
+    pub(crate) fn serves_two_families(&self) -> bool {
+        self.minor() >= 21
+    }
+
+    /// Folders below `/etc/pki` that static Pods mount where they are there.
+    pub(crate) fn pki_folders(&self) -> &'static [&'static str] {
+        if self.minor() <= 35 { &["/etc/pki"] } else { &["/etc/pki/ca-trust", "/etc/pki/tls/certs"] }
+    }
+
+    /// Whether the stored configuration carries the default of `authorization-mode`: seen in 1.20.2, not in 1.36.2 `[?]`.
+    pub(crate) fn stores_authorization_mode(&self) -> bool {
+        self.minor() <= 30
+    }
+
+    /// Whether external etcd has `httpEndpoints`.
+    pub(crate) fn has_etcd_http_endpoints(&self) -> bool {
+        self.minor() >= 35
+    }
+
+    /// Whether the kubelet's cgroup driver is systemd unless something else is said.
+    pub(crate) fn kubelet_uses_systemd_cgroups(&self) -> bool {
+        self.minor() >= 22
+    }
+
+    /// Whether the kubelet runs with cgroup v1 only.
+    pub(crate) fn kubelet_needs_cgroup_v1(&self) -> bool {
+        self.minor() < 22
+    }
+
+    /// Whether the kubelet says that cgroup v1 will go.
+    pub(crate) fn kubelet_advises_against_cgroup_v1(&self) -> bool {
+        self.minor() >= 31
+    }
+
+    /// Whether the kubelet refuses cgroup v1 unless told otherwise: <https://github.com/kubernetes/kubernetes/pull/134298>.
+    pub(crate) fn kubelet_refuses_cgroup_v1(&self) -> bool {
+        self.minor() >= 35
+    }
+}
+
+/// A field that not every release writes: path, and the minor releases that do. Read off 1.20.2 and 1.36.2; what lies
+/// between comes from the fields' history and is marked `[?]` where no release's output confirms it.
+pub(crate) type FieldSpan = (&'static str, RangeInclusive<u32>);
+
+/// Of KubeletConfiguration.
+pub(crate) const KUBELET_FIELDS: [FieldSpan; 8] = [
+    ("memorySwap", 22..=u32::MAX),               // [?]
+    ("logging.flushFrequency", 23..=u32::MAX),   // [?]
+    ("logging.options", 23..=u32::MAX),          // [?]
+    ("logging.verbosity", 23..=u32::MAX),        // [?]
+    ("containerRuntimeEndpoint", 27..=u32::MAX), // [?]
+    ("imageMaximumGCAge", 29..=u32::MAX),        // [?]
+    ("logging.options.text", 30..=u32::MAX),     // [?]
+    ("crashLoopBackOff", 32..=u32::MAX),         // [?]
+];
+
+/// Of KubeProxyConfiguration.
+pub(crate) const KUBE_PROXY_FIELDS: [FieldSpan; 11] = [
+    ("detectLocal", 24..=u32::MAX),                     // [?]
+    ("winkernel.forwardHealthCheckVip", 24..=u32::MAX), // [?]
+    ("winkernel.rootHnsEndpointName", 24..=u32::MAX),   // [?]
+    ("udpIdleTimeout", 0..=25),                         // [?]
+    ("iptables.localhostNodePorts", 26..=u32::MAX),     // [?]
+    ("logging", 28..=u32::MAX),                         // [?]
+    ("logging.options.text", 30..=u32::MAX),            // [?]
+    ("nftables", 29..=u32::MAX),                        // [?]
+    ("conntrack.tcpBeLiberal", 29..=u32::MAX),          // [?]
+    ("conntrack.udpStreamTimeout", 29..=u32::MAX),      // [?]
+    ("conntrack.udpTimeout", 29..=u32::MAX),            // [?]
+];

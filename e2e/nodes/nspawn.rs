@@ -40,11 +40,17 @@ pub(super) fn make_disk(record: &Record, node: &Node) -> Result<(), Failure> {
         ("etc/hosts", format!("127.0.0.1 localhost\n::1 localhost\n{} {}\n", node.address, node.name)),
         // Names that nobody can answer must fail at once, or the kubelet stalls.
         ("etc/resolv.conf", "nameserver 127.0.0.1\n".to_owned()),
+        ("etc/default/kubelet", KEEPS_IMAGES.to_owned()),
     ] {
         fs::write(node.root().join(path), text).map_err(fail)?;
     }
     Ok(())
 }
+
+/// Nodes share this machine's disk, and no registry would give an image back: a kubelet must neither collect images nor
+/// evict Pods because that disk is nearly full.
+const KEEPS_IMAGES: &str = "KUBELET_EXTRA_ARGS=--image-gc-high-threshold=100 \
+    --eviction-hard=memory.available<100Mi,nodefs.available<1%,imagefs.available<1%\n";
 
 /// Copies containerd's store by hard links, all but its databases, which containerd writes into.
 fn copy_store(store: &Path, target: &Path) -> Result<(), Failure> {

@@ -17,7 +17,6 @@ fn the_control_plane_starts_again_with_renewed_certificates() {
     }
     scenario("the_control_plane_starts_again_with_renewed_certificates", |run| {
         let node = Node::create(run, "renews")?;
-        node.write("/etc/default/kubelet", KEEPS_IMAGES, "0644")?;
         let cluster = Cluster::init(run, Tool::Kubestrap, node)?;
         let node = &cluster.control_plane;
         expirations_agree(node)?;
@@ -51,10 +50,6 @@ fn the_control_plane_starts_again_with_renewed_certificates() {
         cluster.destroy()
     });
 }
-
-/// While the control plane is down nobody uses its images, and no registry would give them back: a kubelet on a machine
-/// whose disk is nearly full must not collect them.
-const KEEPS_IMAGES: &str = "KUBELET_EXTRA_ARGS=--image-gc-high-threshold=100 --eviction-hard=imagefs.available<1%\n";
 
 /// Serial numbers of what is renewed, a line each.
 const SERIALS: &str = r"cd /etc/kubernetes

@@ -1,48 +1,17 @@
 //! KubeletConfiguration and KubeProxyConfiguration: what kubeadm writes into them, under what the user has set.
 //!
-//! The templates hold every field that any release writes though it is empty; `KUBELET` and `KUBE_PROXY` say in which
-//! releases a field exists. What kubeadm chooses is filled in where nothing stands.
+//! The templates hold every field that any release writes though it is empty; `releases` says in which a field
+//! exists. What kubeadm chooses is filled in where nothing stands.
 
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
 use super::{ClusterConfig, Layout, Release};
 use crate::problem::Problem;
+use crate::releases::{FieldSpan, KUBE_PROXY_FIELDS, KUBELET_FIELDS};
 use crate::world::Host;
 use crate::yaml;
-
-/// Fields that not every release writes: path, and the minor releases that do. Read off 1.20.2 and 1.36.2; what lies
-/// between comes from the fields' history and is marked `[?]` where no release's output confirms it.
-type Range = (&'static str, RangeInclusive<u32>);
-
-const NEWEST: u32 = u32::MAX;
-
-const KUBELET: [Range; 8] = [
-    ("memorySwap", 22..=NEWEST),               // [?]
-    ("logging.flushFrequency", 23..=NEWEST),   // [?]
-    ("logging.options", 23..=NEWEST),          // [?]
-    ("logging.verbosity", 23..=NEWEST),        // [?]
-    ("containerRuntimeEndpoint", 27..=NEWEST), // [?]
-    ("imageMaximumGCAge", 29..=NEWEST),        // [?]
-    ("logging.options.text", 30..=NEWEST),     // [?]
-    ("crashLoopBackOff", 32..=NEWEST),         // [?]
-];
-
-const KUBE_PROXY: [Range; 11] = [
-    ("detectLocal", 24..=NEWEST),                     // [?]
-    ("winkernel.forwardHealthCheckVip", 24..=NEWEST), // [?]
-    ("winkernel.rootHnsEndpointName", 24..=NEWEST),   // [?]
-    ("udpIdleTimeout", 0..=25),                       // [?]
-    ("iptables.localhostNodePorts", 26..=NEWEST),     // [?]
-    ("logging", 28..=NEWEST),                         // [?]
-    ("logging.options.text", 30..=NEWEST),            // [?]
-    ("nftables", 29..=NEWEST),                        // [?]
-    ("conntrack.tcpBeLiberal", 29..=NEWEST),          // [?]
-    ("conntrack.udpStreamTimeout", 29..=NEWEST),      // [?]
-    ("conntrack.udpTimeout", 29..=NEWEST),            // [?]
-];
 
 /// Where systemd-resolved keeps the name servers that Pods can reach; `/etc/resolv.conf` names a loopback address then.
 const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
@@ -54,7 +23,7 @@ pub(crate) fn resolv_conf(host: &dyn Host) -> Result<Option<&'static str>, Probl
 
 /// KubeletConfiguration as the first node stores it.
 pub(crate) fn kubelet(cluster: &ClusterConfig, user: Option<&Map<String, Value>>) -> Map<String, Value> {
-    let mut config = template(include_str!("../../templates/kubelet/config.yaml"), &KUBELET, &cluster.release);
+    let mut config = template(include_str!("../../templates/kubelet/config.yaml"), &KUBELET_FIELDS, &cluster.release);
     lay_over(&mut config, user);
     fill_kubelet(&mut config, cluster);
     config
@@ -72,7 +41,7 @@ pub(crate) fn fill_kubelet(config: &mut Map<String, Value>, cluster: &ClusterCon
     fill(config, "authorization.mode", json!("Webhook"));
     fill(config, "healthzBindAddress", json!("127.0.0.1"));
     fill(config, "healthzPort", json!(10248));
-    if cluster.release.minor() >= 22 {
+    if cluster.release.kubelet_uses_systemd_cgroups() {
         fill(config, "cgroupDriver", json!("systemd"));
     }
     fill_dual_stack(config, cluster);
@@ -86,7 +55,7 @@ pub(crate) fn kube_proxy(
     user: Option<&Map<String, Value>>,
 ) -> Map<String, Value> {
     let text = include_str!("../../templates/addon/kube-proxy-config.yaml");
-    let mut config = template(text, &KUBE_PROXY, &cluster.release);
+    let mut config = template(text, &KUBE_PROXY_FIELDS, &cluster.release);
     lay_over(&mut config, user);
     fill(&mut config, "bindAddress", json!(if advertise.is_ipv4() { "0.0.0.0" } else { "::" }));
     fill(&mut config, "clusterCIDR", json!(cluster.networking.pod_text()));
@@ -99,7 +68,7 @@ pub(crate) fn kube_proxy(
 fn fill_dual_stack(config: &mut Map<String, Value>, cluster: &ClusterConfig) {
     const GATE: &str = "IPv6DualStack";
     if let Some(enabled) = cluster.feature_gates.get(GATE)
-        && cluster.release.minor() <= 23
+        && cluster.release.has_dual_stack_gate()
     {
         fill(config, &format!("featureGates.{GATE}"), json!(enabled));
     }
@@ -153,7 +122,7 @@ fn parsed(text: &str) -> Map<String, Value> {
 }
 
 /// The template without the fields that the release does not write.
-fn template(text: &str, ranges: &[Range], release: &Release) -> Map<String, Value> {
+fn template(text: &str, ranges: &[FieldSpan], release: &Release) -> Map<String, Value> {
     let mut config = parsed(text);
     for (path, minors) in ranges {
         if !minors.contains(&release.minor()) {
@@ -218,8 +187,8 @@ mod tests {
     #[test]
     fn every_field_of_the_tables_stands_in_its_template() {
         for (text, ranges) in [
-            (include_str!("../../templates/kubelet/config.yaml"), KUBELET.as_slice()),
-            (include_str!("../../templates/addon/kube-proxy-config.yaml"), KUBE_PROXY.as_slice()),
+            (include_str!("../../templates/kubelet/config.yaml"), KUBELET_FIELDS.as_slice()),
+            (include_str!("../../templates/addon/kube-proxy-config.yaml"), KUBE_PROXY_FIELDS.as_slice()),
         ] {
             let config = Value::Object(parsed(text));
             for (path, _) in ranges {

@@ -16,12 +16,6 @@ const CONTROLLERS_V1: [&str; 7] = ["cpu", "cpuacct", "cpuset", "devices", "freez
 /// The devices and freezer controllers have no name of their own in cgroup v2.
 const CONTROLLERS_V2: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 
-/// Release of the first kubelet that does not start on cgroup v1 unless it is told to:
-/// <https://github.com/kubernetes/kubernetes/pull/134298>.
-const REFUSES_CGROUP_V1: u32 = 35;
-/// First release whose kubeadm advises against cgroup v1.
-const ADVISES_AGAINST_CGROUP_V1: u32 = 31;
-
 /// Kernel version, kernel configuration and cgroups.
 pub(super) fn system_verification(scene: &Scene<'_>) -> Findings {
     let mut findings: Vec<Finding> = Vec::new();
@@ -129,7 +123,7 @@ fn hierarchy(scene: &Scene<'_>) -> Option<Finding> {
     };
     let to_v2 = "boot with systemd.unified_cgroup_hierarchy=1";
     if scene.facts.cgroup_v2 {
-        return (scene.release.minor() < 22).then(|| {
+        return scene.release.kubelet_needs_cgroup_v1().then(|| {
             Finding::error(format!(
                 "this machine has cgroup v2 only, and the kubelet of {} needs cgroup v1",
                 scene.release
@@ -138,7 +132,7 @@ fn hierarchy(scene: &Scene<'_>) -> Option<Finding> {
             .fix("boot with systemd.unified_cgroup_hierarchy=0, or choose a newer --kubernetes-version")
         });
     }
-    if kubelet.minor() >= REFUSES_CGROUP_V1 {
+    if kubelet.kubelet_refuses_cgroup_v1() {
         let is_allowed = scene.kubelet_setting("failCgroupV1").is_some_and(|setting| setting == false);
         return Some(if is_allowed {
             Finding::warning("this machine has cgroup v1, which Kubernetes will drop")
@@ -151,7 +145,7 @@ fn hierarchy(scene: &Scene<'_>) -> Option<Finding> {
                 .fix("or set failCgroupV1: false in a KubeletConfiguration document of --config")
         });
     }
-    (kubelet.minor() >= ADVISES_AGAINST_CGROUP_V1).then(|| {
+    kubelet.kubelet_advises_against_cgroup_v1().then(|| {
         Finding::warning("this machine has cgroup v1, and kubelets from 1.35 on refuse it")
             .why("Kubernetes will drop cgroup v1")
             .fix(to_v2)

@@ -23,7 +23,11 @@ pub(super) fn networks(cluster: &ClusterConfig, draft: &Draft, findings: &mut Fi
             let why = format!("{} networks are given; two must be one of IPv4 and one of IPv6", subnets.len());
             findings.wrong("config-bad-cidr", &format!("{what} cannot be used"), origin, why, example);
         }
-        let gate = cluster.feature_gates.get("IPv6DualStack").copied().unwrap_or_else(|| cluster.release.minor() >= 21);
+        let gate = cluster
+            .feature_gates
+            .get("IPv6DualStack")
+            .copied()
+            .unwrap_or_else(|| cluster.release.serves_two_families());
         if subnets.len() == 2 && !gate {
             let why = "v1.20 serves two networks only with the feature gate IPv6DualStack";
             findings.wrong("config-bad-cidr", &format!("{what} cannot be used"), origin, why, example);

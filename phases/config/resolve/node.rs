@@ -102,11 +102,9 @@ pub(super) fn image_pull_policy(draft: &Draft, key: Setting, findings: &mut Find
 
 /// Folders with CA certificates that exist; static Pods mount them.
 fn ca_folders(host: &dyn Host, release: &Release) -> Result<Vec<PathBuf>, Problem> {
-    // 1.36 mounts the two folders instead of all of /etc/pki.
-    let pki: &[&str] = if release.minor() <= 35 { &["/etc/pki"] } else { &["/etc/pki/ca-trust", "/etc/pki/tls/certs"] };
     let others = ["/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/ca-certificates"];
     let mut found = Vec::new();
-    for folder in pki.iter().chain(&others).map(Path::new) {
+    for folder in release.pki_folders().iter().chain(&others).map(Path::new) {
         if host.stat(folder)?.is_some() {
             found.push(folder.to_owned());
         }

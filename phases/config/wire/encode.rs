@@ -119,8 +119,9 @@ fn say(cluster: &ClusterConfig) -> Draft {
     say(Setting::ProxyDisabled, json!(cluster.proxy_disabled.then_some(true)));
     say(Setting::ApiServerSans, json!(cluster.api_server_cert_sans));
     let mut api_server = cluster.api_server.clone();
-    // kubeadm 1.20 to 1.30 writes its own default into the stored configuration; seen in 1.20.2, not in 1.36.2.
-    if cluster.release.minor() <= 30 && !api_server.extra_args.iter().any(|(name, _)| name == "authorization-mode") {
+    if cluster.release.stores_authorization_mode()
+        && !api_server.extra_args.iter().any(|(name, _)| name == "authorization-mode")
+    {
         api_server.extra_args.push(("authorization-mode".to_owned(), "Node,RBAC".to_owned()));
     }
     for (component, [args, volumes, envs]) in [
@@ -149,7 +150,7 @@ fn say(cluster: &ClusterConfig) -> Draft {
         Etcd::External(external) => {
             say(Setting::EtcdExternal, json!(true));
             say(Setting::EtcdEndpoints, json!(external.endpoints));
-            if cluster.release.minor() >= 35 {
+            if cluster.release.has_etcd_http_endpoints() {
                 say(Setting::EtcdHttpEndpoints, json!(external.http_endpoints));
             }
             for (key, file) in [
