@@ -15,11 +15,11 @@ const FLAGS: [(&str, &str, i32, &str); 13] = [
     ("token", "--token secret", 3, "config-invalid/config-bad-token"),
     ("advertise address", "--apiserver-advertise-address 10.77.1.300", 3, "config-invalid/config-bad-address"),
     ("node name", "--node-name Control_Plane", 3, "config-invalid/config-bad-node-name"),
-    ("port", "--apiserver-bind-port 66443", 1, ""),
+    ("port", "--apiserver-bind-port 66443", 1, "command-line"),
     ("release from the future", "--kubernetes-version v1.99.0", 3, "config-invalid/config-bad-version"),
     ("release of no kind", "--kubernetes-version newest", 3, "config-invalid/config-bad-version"),
     ("configuration file is missing", "--config /run/nowhere.yaml", 3, "config-invalid/config-file-missing"),
-    ("unknown flag", "--pod-network-cdir 10.244.0.0/16", 1, ""),
+    ("unknown flag", "--pod-network-cdir 10.244.0.0/16", 1, "command-line"),
     ("unknown phase", "--skip-phases addon/coredsn", 1, "unknown-phase"),
     ("image repository", "--image-repository registry.invalid/k8s", 2, "ImagePull"),
 ];

@@ -116,7 +116,7 @@ fn command_lines(known: &Known) -> Vec<Case> {
             format!("kubestrap join {server} --token {token} --discovery-token-ca-cert-hash sha256:12"),
             "config-invalid/config-bad-ca-pin",
         ),
-        case("unknown flag", known.honest("--control-plain"), 1, ""),
+        case("unknown flag", known.honest("--control-plain"), 1, "command-line"),
         case("name of a ready node", known.honest(&format!("--node-name {worker}")), 1, "node-name-taken"),
         Case {
             before: "mkdir -p /etc/kubernetes; echo foreign >/etc/kubernetes/kubelet.conf".to_owned(),
