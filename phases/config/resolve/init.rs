@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::cluster::{build, check_component};
-use super::{INVALID, certificate_key, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
+use super::{INVALID, certificate_key, checks, defaults, node, read_file, tokens};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
 use crate::config::{ApiEndpoint, Init, InitFlags, Layout, NodeConfig, component};
@@ -22,7 +22,6 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
     let documents = read_file(flags.config.as_deref(), &wanted, host, findings)?;
     let mut draft = documents.draft;
     lay_flags_over(&mut draft, flags, findings);
-    refuse_what_is_not_served(&draft, findings);
 
     let facts = host.facts()?;
     let release = defaults::release(&draft, host, findings);

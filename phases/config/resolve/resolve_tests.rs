@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{cluster_from_config_maps, resolve_init, resolve_join, resolve_reset};
-use crate::config::{DiscoverBy, Etcd, ExtraArgs, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags, Timeouts};
+use crate::config::{
+    DiscoverBy, DnsServer, Etcd, ExtraArgs, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags, Timeouts,
+};
 use crate::problem::{Exit, Problem};
 use crate::world::{
     Change, Clock, Command, Entropy, Facts, FileInfo, FileKind, Host, HostError, KeyAlgorithm, Output, Overlay,
@@ -439,4 +441,29 @@ fn flags_of_single_phases_reach_the_job() {
     let problem = init(&InitFlags { extra_args, ..InitFlags::default() }, &a_host()).unwrap_err();
     assert_eq!(ids(&problem), ["config-bad-argument"]);
     assert_eq!(problem.findings[0].place.as_deref(), Some("--scheduler-extra-args"));
+}
+
+#[test]
+fn kube_dns_can_be_had_up_to_1_20_and_is_stored_as_such() {
+    let file = |release: &str, server: &str| {
+        let head = "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n";
+        init_file(&format!("{head}kubernetesVersion: {release}\ndns: {{type: {server}}}\n"))
+    };
+    for (server, expected) in
+        [("CoreDNS", DnsServer::CoreDns), ("''", DnsServer::CoreDns), ("kube-dns", DnsServer::KubeDns)]
+    {
+        let cluster = file("v1.20.15", server).expect(server).cluster;
+        assert_eq!(cluster.dns.server, expected, "{server}");
+        let stored = crate::config::encode_cluster_config(&cluster);
+        assert_eq!(cluster_from_config_maps(&stored, "{}", None).expect(server).dns, cluster.dns, "{server}");
+    }
+    for (release, server, why) in [
+        ("v1.21.0", "kube-dns", "kubeadm has dropped kube-dns in v1.21, and this is v1.21.0"),
+        ("v1.20.2", "bind", "\"bind\" is none of CoreDNS, kube-dns"),
+    ] {
+        let problem = file(release, server).expect_err(server);
+        assert_eq!(ids(&problem), ["config-bad-dns-type"], "{server}");
+        assert_eq!(problem.findings[0].why, why);
+        assert_eq!(problem.findings[0].fixes, [format!("set dns.type to CoreDNS in {FILE}")]);
+    }
 }
