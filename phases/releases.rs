@@ -231,6 +231,12 @@ impl Release {
         }
     }
 
+    /// Whether the cluster's configuration can say that it has no DNS server or kube-proxy of kubeadm's; v1beta4 has the
+    /// fields: <https://github.com/kubernetes/kubernetes/pull/114534>.
+    pub fn can_disable_addons(&self) -> bool {
+        self.minor() >= 31
+    }
+
     /// Whether `ClusterStatus` stands beside the configuration in the ConfigMap `kubeadm-config`.
     pub fn has_cluster_status(&self) -> bool {
         self.minor() <= 21
