@@ -54,6 +54,9 @@ mod dry_runs;
 #[path = "tests/foreign.rs"]
 mod foreign;
 #[cfg(test)]
+#[path = "tests/objects/kube_dns.rs"]
+mod kube_dns_objects;
+#[cfg(test)]
 #[path = "tests/order.rs"]
 mod order;
 #[cfg(test)]

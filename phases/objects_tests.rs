@@ -12,8 +12,9 @@ use crate::plan::Journal;
 use crate::support::Bench;
 use crate::world::Overlay;
 
-const TEMPLATES: [&str; 8] = [
+const TEMPLATES: [&str; 9] = [
     include_str!("../templates/addon/coredns.yaml"),
+    include_str!("../templates/addon/kube-dns.yaml"),
     include_str!("../templates/addon/kube-proxy.yaml"),
     include_str!("../templates/rbac/apiserver-kubelet-client.yaml"),
     include_str!("../templates/rbac/bootstrap-token.yaml"),

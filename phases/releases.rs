@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::config::{ClusterConfig, Dns, Etcd, Release};
+use crate::config::{ClusterConfig, Dns, DnsServer, Etcd, Release};
 
 /// Oldest minor release that is served.
 pub const OLDEST_MINOR: u32 = 20;
@@ -69,22 +69,29 @@ pub enum Image {
     Etcd,
     /// CoreDNS.
     CoreDns,
+    /// kube-dns: the server.
+    KubeDns,
+    /// kube-dns: what watches the other two.
+    KubeDnsSidecar,
+    /// kube-dns: the cache in front of the server.
+    KubeDnsMasq,
 }
 
 impl Image {
     /// All images that a control-plane node of this cluster needs, in the order kubeadm lists them.
     pub fn of_control_plane(cluster: &ClusterConfig) -> Vec<String> {
-        let last = if cluster.release.lists_coredns_first() {
-            [Self::CoreDns, Self::Pause, Self::Etcd]
-        } else {
-            [Self::Pause, Self::Etcd, Self::CoreDns]
+        let dns: &[Self] = match cluster.dns.server {
+            _ if cluster.dns.disabled => &[],
+            DnsServer::CoreDns => &[Self::CoreDns],
+            DnsServer::KubeDns => &[Self::KubeDns, Self::KubeDnsSidecar, Self::KubeDnsMasq],
         };
+        let others: &[Self] = &[Self::Pause, Self::Etcd];
+        let last = if cluster.release.lists_coredns_first() { [dns, others] } else { [others, dns] };
         let mut images: Vec<String> = [Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Proxy]
             .into_iter()
-            .chain(last)
+            .chain(last.concat())
             .filter(|image| match image {
                 Self::Etcd => matches!(cluster.etcd, Etcd::Local(_)),
-                Self::CoreDns => !cluster.dns.disabled,
                 Self::Proxy => !cluster.proxy_disabled,
                 _ => true,
             })
@@ -121,6 +128,9 @@ impl Image {
                 )
             }
             Self::CoreDns => coredns_reference(&cluster.dns, repository, release),
+            Self::KubeDns => kube_dns_reference(&cluster.dns, repository, "kube-dns"),
+            Self::KubeDnsSidecar => kube_dns_reference(&cluster.dns, repository, "sidecar"),
+            Self::KubeDnsMasq => kube_dns_reference(&cluster.dns, repository, "dnsmasq-nanny"),
         }
     }
 }
@@ -133,6 +143,12 @@ fn coredns_reference(dns: &Dns, repository: &str, release: &Release) -> String {
     format!("{repository}/{deeper}coredns:{tag}")
 }
 
+/// The version that kubeadm 1.20 has.
+fn kube_dns_reference(dns: &Dns, repository: &str, part: &str) -> String {
+    let repository = dns.image_repository.as_deref().unwrap_or(repository);
+    format!("{repository}/k8s-dns-{part}:{}", dns.image_tag.as_deref().unwrap_or("1.14.13"))
+}
+
 impl Release {
     /// Default registry.
     pub fn image_repository(&self) -> &'static str {
@@ -142,6 +158,11 @@ impl Release {
     /// Whether kubeadm knows the image `hyperkube`. Last release `[?]`.
     pub fn has_hyperkube(&self) -> bool {
         self.minor() <= 21
+    }
+
+    /// Whether kubeadm can install kube-dns in place of CoreDNS: <https://github.com/kubernetes/kubernetes/pull/99646>.
+    pub fn has_kube_dns(&self) -> bool {
+        self.minor() <= 20
     }
 
     /// Whether kubeadm lists CoreDNS before the sandbox image and etcd. First release `[?]`; not so in 1.26, so in 1.36.
@@ -210,6 +231,12 @@ impl Release {
             22..=30 => "kubeadm.k8s.io/v1beta3",
             _ => "kubeadm.k8s.io/v1beta4",
         }
+    }
+
+    /// Whether the cluster's configuration can say that it has no DNS server or kube-proxy of kubeadm's; v1beta4 has the
+    /// fields: <https://github.com/kubernetes/kubernetes/pull/114534>.
+    pub fn can_disable_addons(&self) -> bool {
+        self.minor() >= 31
     }
 
     /// Whether `ClusterStatus` stands beside the configuration in the ConfigMap `kubeadm-config`.

@@ -1,6 +1,7 @@
 //! CoreDNS: ConfigMap, ClusterRole with binding, ServiceAccount, Deployment and the Service `kube-dns`, in this order.
 //!
-//! Keeps the live number of replicas, and a Corefile that somebody has changed.
+//! Keeps the live number of replicas, and a Corefile that somebody has changed. Where a cluster of 1.20 has kube-dns instead,
+//! the phase installs that.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Service, ServiceAccount, Toleration};
@@ -8,8 +9,9 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
+use super::kube_dns;
 use crate::cluster_admins::{self, administrator};
-use crate::config::{ClusterConfig, Init, Release};
+use crate::config::{ClusterConfig, DnsServer, Init, Release};
 use crate::objects;
 use crate::patches::{Patches, Target};
 use crate::plan::{Artifact, Phase, Verdict};
@@ -43,7 +45,11 @@ impl Phase<Init> for CoreDns {
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
-        install(&job.cluster, &job.node.patches, world, &administrator(job, world)?)
+        let admin = administrator(job, world)?;
+        match job.cluster.dns.server {
+            DnsServer::CoreDns => install(&job.cluster, &job.node.patches, world, &admin),
+            DnsServer::KubeDns => kube_dns::install(&job.cluster, world, &admin),
+        }
     }
 }
 
@@ -68,13 +74,7 @@ pub fn install(
     objects::put(world, identity, &objects::template::<ClusterRoleBinding>(TEMPLATE))?;
     objects::put(world, identity, &objects::template::<ServiceAccount>(TEMPLATE))?;
 
-    let mut deployment = deployment(cluster);
-    let live: Option<Deployment> = objects::get(world, identity, "kube-system", "coredns")?;
-    if let (Some(spec), Some(replicas)) =
-        (&mut deployment.spec, live.and_then(|live| live.spec).and_then(|spec| spec.replicas))
-    {
-        spec.replicas = Some(replicas);
-    }
+    let deployment = with_live_replicas(deployment(cluster), world, identity)?;
     objects::put(world, identity, &patched(deployment, patches)?)?;
     objects::put(world, identity, &service(cluster))?;
     Ok(())
@@ -82,6 +82,9 @@ pub fn install(
 
 /// All objects as they are made where there are none yet, in the order in which kubeadm prints them.
 pub fn manifests(cluster: &ClusterConfig) -> Vec<Value> {
+    if cluster.dns.server == DnsServer::KubeDns {
+        return kube_dns::manifests(cluster);
+    }
     vec![
         objects::value(&deployment(cluster)),
         objects::value(&config_map(cluster)),
@@ -151,6 +154,22 @@ pub fn deployment(cluster: &ClusterConfig) -> Deployment {
         container.image = Some(Image::CoreDns.reference(cluster));
     }
     deployment
+}
+
+/// A Deployment with the number of replicas that the live one has.
+pub(super) fn with_live_replicas(
+    mut deployment: Deployment,
+    world: &World<'_>,
+    identity: &Identity,
+) -> Result<Deployment, Problem> {
+    let name = deployment.metadata.name.as_deref().unwrap_or_default();
+    let live: Option<Deployment> = objects::get(world, identity, "kube-system", name)?;
+    if let (Some(spec), Some(replicas)) =
+        (&mut deployment.spec, live.and_then(|live| live.spec).and_then(|spec| spec.replicas))
+    {
+        spec.replicas = Some(replicas);
+    }
+    Ok(deployment)
 }
 
 /// The Deployment with the user's patches.

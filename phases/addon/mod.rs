@@ -2,6 +2,7 @@
 //! Pod network is there.
 
 pub mod coredns;
+pub mod kube_dns;
 pub mod kube_proxy;
 
 use crate::config::Init;

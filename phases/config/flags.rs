@@ -41,6 +41,10 @@ pub struct InitFlags {
     pub service_cidr: Option<String>,
     /// `--service-dns-domain`.
     pub service_dns_domain: Option<String>,
+    /// The phase or group that runs alone.
+    pub phase: Option<String>,
+    /// `--skip-phases`; empty where a phase runs alone.
+    pub skip_phases: Vec<String>,
     /// `--token`.
     pub token: Option<String>,
     /// `--token-ttl`.

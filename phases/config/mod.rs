@@ -74,7 +74,7 @@ pub struct ClusterConfig {
     pub controller_manager: Component,
     /// kube-scheduler.
     pub scheduler: Component,
-    /// CoreDNS.
+    /// The cluster's DNS.
     pub dns: Dns,
     /// Whether kube-proxy is left out.
     pub proxy_disabled: bool,
@@ -202,15 +202,37 @@ pub struct HostPathMount {
     pub path_type: String,
 }
 
-/// CoreDNS.
+/// The cluster's DNS.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dns {
+    /// What answers.
+    pub server: DnsServer,
     /// Its own image repository, where it differs.
     pub image_repository: Option<String>,
     /// Its own image tag, where it differs.
     pub image_tag: Option<String>,
     /// Whether it is left out.
     pub disabled: bool,
+}
+
+/// A DNS server that can be the cluster's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DnsServer {
+    /// CoreDNS.
+    #[default]
+    CoreDns,
+    /// kube-dns, in 1.20 only.
+    KubeDns,
+}
+
+impl DnsServer {
+    /// As `dns.type` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CoreDns => "CoreDNS",
+            Self::KubeDns => "kube-dns",
+        }
+    }
 }
 
 /// What this machine is in the cluster.

@@ -97,6 +97,8 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         pod_network_cidr: text(matches, "pod-network-cidr"),
         service_cidr: text(matches, "service-cidr"),
         service_dns_domain: text(matches, "service-dns-domain"),
+        phase: selection.only.clone(),
+        skip_phases: selection.skip.clone(),
         token: text(matches, "token"),
         token_ttl: text(matches, "token-ttl"),
         skip_token_print: matches.get_flag("skip-token-print"),

@@ -11,8 +11,8 @@ use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::duration::parse_duration;
 use crate::config::findings::Findings;
 use crate::config::{
-    Cidr, ClusterConfig, Component, Dns, Etcd, ExternalEtcd, HostPathMount, HostPort, Layout, LocalEtcd, Networking,
-    Release, component, is_dns_subdomain,
+    Cidr, ClusterConfig, Component, Dns, DnsServer, Etcd, ExternalEtcd, HostPathMount, HostPort, Layout, LocalEtcd,
+    Networking, Release, component, is_dns_subdomain,
 };
 use crate::problem::Problem;
 use crate::world::KeyAlgorithm;
@@ -64,6 +64,7 @@ pub(super) fn build(draft: &Draft, release: Release, bind_port: Option<u16>, fin
             findings,
         ),
         dns: Dns {
+            server: dns_server(draft, &release, findings),
             image_repository: own(Setting::DnsImageRepository),
             image_tag: own(Setting::DnsImageTag),
             disabled: draft.is_true(Setting::DnsDisabled),
@@ -96,6 +97,21 @@ fn use_hyperkube(draft: &Draft, release: &Release, findings: &mut Findings) -> b
         findings.wrong("config-bad-hyperkube", "the image hyperkube cannot be used", &origin, why, "false");
     }
     is_wanted
+}
+
+fn dns_server(draft: &Draft, release: &Release, findings: &mut Findings) -> DnsServer {
+    let Some((name, origin)) = draft.text(Setting::DnsType) else { return DnsServer::default() };
+    let known = [DnsServer::CoreDns, DnsServer::KubeDns];
+    let server = known.into_iter().find(|server| server.name() == name);
+    let why = match server {
+        None => format!("{name:?} is none of {}", known.map(DnsServer::name).join(", ")),
+        Some(DnsServer::KubeDns) if !release.has_kube_dns() => {
+            format!("kubeadm has dropped kube-dns in v1.21, and this is {release}")
+        }
+        Some(server) => return server,
+    };
+    findings.wrong("config-bad-dns-type", "the DNS server cannot be used", origin, why, DnsServer::CoreDns.name());
+    DnsServer::default()
 }
 
 const fn hours(hours: u64) -> Duration {

@@ -2,7 +2,7 @@
 
 use super::cluster::build;
 use super::init::say_gates;
-use super::{INVALID, checks, defaults, read_file, refuse_what_is_not_served};
+use super::{INVALID, checks, defaults, read_file};
 use crate::config::draft::Setting;
 use crate::config::findings::Findings;
 use crate::config::{ImagesFlags, NeededImages};
@@ -27,7 +27,6 @@ pub fn resolve_images(flags: &ImagesFlags, host: &dyn Host) -> Result<NeededImag
         draft.say_flag(key, flag, value.clone());
     }
     say_gates(&mut draft, flags.feature_gates.as_deref(), findings);
-    refuse_what_is_not_served(&draft, findings);
     let release = defaults::release(&draft, host, findings);
     let cluster = build(&draft, release, None, findings);
     checks::feature_gates(&cluster, &draft, findings);

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::cluster::{build, check_component};
-use super::{INVALID, certificate_key, checks, defaults, node, read_file, refuse_what_is_not_served, tokens};
+use super::{INVALID, certificate_key, checks, defaults, node, read_file, tokens};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
-use crate::config::{ApiEndpoint, Init, InitFlags, Layout, NodeConfig, component};
+use crate::config::{ApiEndpoint, ClusterConfig, Init, InitFlags, Layout, NodeConfig, component};
 use crate::patches;
 use crate::problem::Problem;
 use crate::world::{Clock, Entropy, Host};
@@ -22,7 +22,6 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
     let documents = read_file(flags.config.as_deref(), &wanted, host, findings)?;
     let mut draft = documents.draft;
     lay_flags_over(&mut draft, flags, findings);
-    refuse_what_is_not_served(&draft, findings);
 
     let facts = host.facts()?;
     let release = defaults::release(&draft, host, findings);
@@ -30,6 +29,7 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
     let address = defaults::advertise_address(&draft, Setting::AdvertiseAddress, &facts, findings);
     let before = findings.count();
     let mut cluster = build(&draft, release, Some(port), findings);
+    disable_skipped_addons(&mut cluster, &draft, flags.phase.as_deref());
     if findings.count() == before {
         checks::networks(&cluster, &draft, findings);
     }
@@ -106,6 +106,9 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
     ] {
         draft.say_flag(key, flag, value.clone());
     }
+    if !flags.skip_phases.is_empty() {
+        draft.say_flag(Setting::SkipPhases, "--skip-phases", Some(flags.skip_phases.clone()));
+    }
     draft.say_flag(Setting::BindPort, "--apiserver-bind-port", flags.apiserver_bind_port);
     if !flags.apiserver_cert_extra_sans.is_empty() {
         draft.say_flag(
@@ -124,6 +127,19 @@ fn lay_flags_over(draft: &mut Draft, flags: &InitFlags, findings: &mut Findings)
         }
     }
     say_gates(draft, flags.feature_gates.as_deref(), findings);
+}
+
+/// An addon whose phase is left out stays out of the cluster: its configuration says so, and upgrades obey. Also where another
+/// phase runs alone, so that phases one by one store the same configuration. Who asks for the addons themselves gets them.
+fn disable_skipped_addons(cluster: &mut ClusterConfig, draft: &Draft, phase: Option<&str>) {
+    let is_asked_for = phase.and_then(|phase| phase.split('/').next()) == Some("addon");
+    if is_asked_for || !cluster.release.can_disable_addons() {
+        return;
+    }
+    let (skipped, _) = draft.texts(Setting::SkipPhases);
+    let is_skipped = |addon| skipped.iter().any(|&path| path == "addon" || path == addon);
+    cluster.dns.disabled |= is_skipped("addon/coredns");
+    cluster.proxy_disabled |= is_skipped("addon/kube-proxy");
 }
 
 /// Lays the gates of `--feature-gates` over.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cluster::duration;
 use super::init::port;
-use super::{INVALID, certificate_key, defaults, discovery_file, node, read_file, refuse_what_is_not_served};
+use super::{INVALID, certificate_key, defaults, discovery_file, node, read_file};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
 use crate::config::{ApiEndpoint, Bootstrap, BootstrapToken, CaPin, HostPort, JoinFlags, NodeConfig};
@@ -105,7 +105,6 @@ pub fn resolve_join(flags: &JoinFlags, host: &dyn Host) -> Result<JoinRequest, P
     // What a file that cannot be read would have said is not missing.
     let is_read = findings.is_empty();
     lay_flags_over(&mut draft, flags);
-    refuse_what_is_not_served(&draft, findings);
     let facts = host.facts()?;
     let release = defaults::installed_release(host);
     let discovery = match discovery_file::said(&draft, findings) {

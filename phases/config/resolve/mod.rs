@@ -114,15 +114,6 @@ fn read_text(path: &Path, host: &dyn Host, findings: &mut Findings) -> Result<Op
 }
 
 /// What a file may say and what is not done: better told than left undone in silence.
-fn refuse_what_is_not_served(draft: &Draft, findings: &mut Findings) {
-    // kubeadm has it in 1.20 alone, deprecated since 1.18.
-    if let Some((kind, origin)) = draft.text(Setting::DnsType)
-        && kind != "CoreDNS"
-    {
-        not_served(&format!("dns.type {kind}"), origin, &origin.order("CoreDNS"), findings);
-    }
-}
-
 fn not_served(what: &str, origin: &Origin, fix: &str, findings: &mut Findings) {
     let mut finding = Problem::new("config-not-served", format!("{what} is known to kubeadm and not served here"))
         .why("leaving it out in silence would give another result than the one asked for")

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::cluster::absolute;
 use super::remove::drain_timeout;
-use super::{INVALID, defaults, node, read_file, refuse_what_is_not_served};
+use super::{INVALID, defaults, node, read_file};
 use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
 use crate::config::{Layout, Reset, ResetFlags};
@@ -23,7 +23,6 @@ pub fn resolve_reset(flags: &ResetFlags, host: &dyn Host) -> Result<Reset, Probl
     let mut draft = read_file(flags.config.as_deref(), &["ResetConfiguration"], host, findings)?.draft;
     draft.say_flag(Setting::CertificatesDir, "--cert-dir", flags.cert_dir.clone());
     draft.say_flag(Setting::CriSocket, "--cri-socket", flags.cri_socket.clone());
-    refuse_what_is_not_served(&draft, findings);
     add_what_the_node_tells(&mut draft, host)?;
 
     let facts = host.facts()?;

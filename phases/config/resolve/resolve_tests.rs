@@ -2,9 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use super::{cluster_from_config_maps, resolve_init, resolve_join, resolve_reset};
-use crate::config::{DiscoverBy, Etcd, ExtraArgs, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags, Timeouts};
+use crate::config::{
+    DiscoverBy, DnsServer, Etcd, ExtraArgs, Init, InitFlags, JoinFlags, JoinRequest, ResetFlags, Timeouts,
+};
+use crate::plan::{Selection, Verdict};
 use crate::problem::{Exit, Problem};
+use crate::releases::Image;
+use crate::workflows::INIT;
 use crate::world::{
     Change, Clock, Command, Entropy, Facts, FileInfo, FileKind, Host, HostError, KeyAlgorithm, Output, Overlay,
     RuntimeStatus, Secret, Undo, UnitState, UnmountFlag,
@@ -439,4 +446,107 @@ fn flags_of_single_phases_reach_the_job() {
     let problem = init(&InitFlags { extra_args, ..InitFlags::default() }, &a_host()).unwrap_err();
     assert_eq!(ids(&problem), ["config-bad-argument"]);
     assert_eq!(problem.findings[0].place.as_deref(), Some("--scheduler-extra-args"));
+}
+
+/// Whether DNS and kube-proxy are disabled by what is left out; the file's list counts where the flags have none.
+fn disabled(release: &str, in_file: &str, flags: &[&str], phase: Option<&str>) -> (bool, bool) {
+    let text = format!(
+        "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nskipPhases: [{in_file}]\n---\n\
+         apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: {release}\n"
+    );
+    let flags = InitFlags {
+        config: Some(FILE.into()),
+        phase: phase.map(str::to_owned),
+        skip_phases: flags.iter().map(|&path| path.to_owned()).collect(),
+        ..InitFlags::default()
+    };
+    let init = init(&flags, &a_host().with_file(FILE, &text, 0o600)).expect("a job");
+    (init.cluster.dns.disabled, init.cluster.proxy_disabled)
+}
+
+#[test]
+fn an_addon_whose_phase_is_left_out_is_disabled_where_the_release_can_say_so() {
+    for (name, release, in_file, flags, expected) in [
+        ("nothing", "v1.36.2", "", &[][..], (false, false)),
+        ("the group", "v1.36.2", "addon", &[], (true, true)),
+        ("DNS", "v1.36.2", "addon/coredns", &[], (true, false)),
+        ("kube-proxy, by flag", "v1.36.2", "", &["preflight", "addon/kube-proxy"], (false, true)),
+        ("the flag takes the file's place", "v1.36.2", "addon", &["addon/coredns"], (true, false)),
+        ("something else", "v1.36.2", "upload-config", &["show-join-command"], (false, false)),
+        ("the first with the fields", "v1.31.0", "addon", &[], (true, true)),
+        ("the last without the fields", "v1.30.9", "addon", &[], (false, false)),
+    ] {
+        assert_eq!(disabled(release, in_file, flags, None), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_addon_that_the_file_leaves_out_is_had_by_asking_for_it() {
+    for (phase, expected) in [
+        ("upload-config/kubeadm", (true, true)),
+        ("preflight", (true, true)),
+        ("addon", (false, false)),
+        ("addon/coredns", (false, false)),
+    ] {
+        assert_eq!(disabled("v1.36.2", "addon", &[], Some(phase)), expected, "{phase}");
+    }
+}
+
+#[test]
+fn the_stored_configuration_says_which_addons_are_left_out() {
+    let flags = InitFlags {
+        kubernetes_version: Some("v1.36.2".into()),
+        skip_phases: vec!["addon/kube-proxy".into()],
+        ..InitFlags::default()
+    };
+    let init = init(&flags, &a_host()).expect("a job");
+    let stored: Value = yaml::parse(&crate::config::encode_cluster_config(&init.cluster)).expect("YAML");
+    assert_eq!((&stored["proxy"], &stored["dns"]), (&json!({"disabled": true}), &json!({})));
+    assert_eq!(init.node.skip_phases, ["addon/kube-proxy"]);
+    let images = Image::of_control_plane(&init.cluster);
+    assert!(!images.iter().any(|image| image.contains("kube-proxy")), "{images:?}");
+}
+
+#[test]
+fn a_disabled_addon_has_its_phase_skipped() {
+    let file = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: v1.36.2\n";
+    for (said, expected) in [
+        ("dns: {disabled: true}\n", ["addon/coredns"].as_slice()),
+        ("proxy: {disabled: true}\n", &["addon/kube-proxy"]),
+        ("dns: {disabled: false}\n", &[]),
+    ] {
+        let job = init_file(&format!("{file}{said}")).expect(said);
+        let plan = INIT.plan(&job, &Selection::default()).expect(said);
+        let skipped = plan.phases.iter().filter(|phase| phase.path.starts_with("addon/"));
+        let skipped: Vec<&str> = skipped
+            .filter(|phase| matches!(phase.verdict, Verdict::Skip(_)))
+            .map(|phase| phase.path.as_str())
+            .collect();
+        assert_eq!(skipped, expected, "{said}");
+    }
+}
+
+#[test]
+fn kube_dns_can_be_had_up_to_1_20_and_is_stored_as_such() {
+    let file = |release: &str, server: &str| {
+        let head = "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n";
+        init_file(&format!("{head}kubernetesVersion: {release}\ndns: {{type: {server}}}\n"))
+    };
+    for (server, expected) in
+        [("CoreDNS", DnsServer::CoreDns), ("''", DnsServer::CoreDns), ("kube-dns", DnsServer::KubeDns)]
+    {
+        let cluster = file("v1.20.15", server).expect(server).cluster;
+        assert_eq!(cluster.dns.server, expected, "{server}");
+        let stored = crate::config::encode_cluster_config(&cluster);
+        assert_eq!(cluster_from_config_maps(&stored, "{}", None).expect(server).dns, cluster.dns, "{server}");
+    }
+    for (release, server, why) in [
+        ("v1.21.0", "kube-dns", "kubeadm has dropped kube-dns in v1.21, and this is v1.21.0"),
+        ("v1.20.2", "bind", "\"bind\" is none of CoreDNS, kube-dns"),
+    ] {
+        let problem = file(release, server).expect_err(server);
+        assert_eq!(ids(&problem), ["config-bad-dns-type"], "{server}");
+        assert_eq!(problem.findings[0].why, why);
+        assert_eq!(problem.findings[0].fixes, [format!("set dns.type to CoreDNS in {FILE}")]);
+    }
 }

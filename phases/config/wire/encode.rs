@@ -112,7 +112,7 @@ fn say(cluster: &ClusterConfig) -> Draft {
     say(Setting::EncryptionAlgorithm, json!(algorithm_name(cluster.key_algorithm)));
     say(Setting::CertificateValidity, json!(format_duration(cluster.certificate_validity)));
     say(Setting::CaValidity, json!(format_duration(cluster.ca_validity)));
-    say(Setting::DnsType, json!("CoreDNS"));
+    say(Setting::DnsType, json!(cluster.dns.server.name()));
     say(Setting::DnsImageRepository, json!(cluster.dns.image_repository));
     say(Setting::DnsImageTag, json!(cluster.dns.image_tag));
     say(Setting::DnsDisabled, json!(cluster.dns.disabled.then_some(true)));

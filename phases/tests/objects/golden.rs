@@ -285,12 +285,12 @@ fn left_out(mut object: Value, job: &Init) -> Value {
     object
 }
 
-fn name_of(object: &Value) -> String {
+pub(crate) fn name_of(object: &Value) -> String {
     crate::world::ObjectRef::of(object).to_string()
 }
 
 /// An object without what an API server fills in, and without empty fields.
-fn significant(value: &Value) -> Value {
+pub(crate) fn significant(value: &Value) -> Value {
     let is_default = |field: &str, value: &Value| {
         let value = value.to_string();
         SERVER_DEFAULTS.iter().any(|&(name, default)| name == field && (default == "*" || default == value))
@@ -310,7 +310,7 @@ fn significant(value: &Value) -> Value {
 }
 
 /// Paths of what is sent and not found with that value.
-fn missing_in(found: &Value, sent: &Value, path: &str) -> Vec<String> {
+pub(crate) fn missing_in(found: &Value, sent: &Value, path: &str) -> Vec<String> {
     match (found, sent) {
         (Value::Object(found), Value::Object(sent)) => {
             let missing = |(field, sent): (&String, &Value)| {
