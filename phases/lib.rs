@@ -29,6 +29,7 @@ pub mod preflight;
 pub mod problem;
 pub mod releases;
 pub mod reset;
+pub mod rootless;
 pub mod shared_certs;
 pub mod show_join_command;
 pub mod upload_config;

@@ -45,6 +45,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::patches::Patches;
+use crate::rootless::Accounts;
 use crate::world::{API_CALL_LIMIT, KeyAlgorithm};
 
 /// What the cluster as a whole is; kept in the ConfigMap `kubeadm-config`.
@@ -266,6 +267,8 @@ pub struct NodeConfig {
     pub patches: Patches,
     /// Proxy variables handed on to static Pods.
     pub proxies: Vec<(String, String)>,
+    /// Users as whom the control plane runs; `None` for root.
+    pub accounts: Option<Accounts>,
     /// Every path on the node.
     pub layout: Layout,
 }

@@ -9,6 +9,7 @@ use crate::config::{Etcd, ExternalEtcd, HostPort, OnControlPlane};
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::releases::{Image, ProbePaths};
+use crate::rootless;
 use crate::world::World;
 
 const NAME: &str = "kube-apiserver";
@@ -40,6 +41,7 @@ impl<J: OnControlPlane> Phase<J> for ApiServer {
     }
 
     fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
+        rootless::hand_over(job, NAME, world)?;
         pod::put(world, job.node(), NAME, manifest(job)?)
     }
 }
@@ -73,6 +75,7 @@ pub(super) fn fill<'j>(mut pod: StaticPod<'j>, job: &'j dyn OnControlPlane) -> R
         pod.mount(mount);
     }
     pod.sort_mounts();
+    pod.run_as(job.node(), NAME);
     pod.environment(&job.node().proxies, &cluster.api_server)?;
     pod.probes(&ProbeTarget {
         host: pod::probe_host(&address),

@@ -7,6 +7,7 @@ use crate::config::{HostPathMount, Layout, OnControlPlane};
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::releases::{Image, ProbePaths};
+use crate::rootless;
 use crate::world::World;
 
 const NAME: &str = "kube-controller-manager";
@@ -41,6 +42,7 @@ impl<J: OnControlPlane> Phase<J> for ControllerManager {
         let layout = &job.node().layout;
         let is_there = |file: &str| world.host().stat(&layout.certificate(file)).map(|found| found.is_some());
         let ca_is_external = is_there("ca.crt")? && !is_there("ca.key")?;
+        rootless::hand_over(job, NAME, world)?;
         pod::put(world, job.node(), NAME, manifest(job, ca_is_external)?)
     }
 }
@@ -74,6 +76,7 @@ pub(super) fn fill<'j>(
         pod.mount(mount);
     }
     pod.sort_mounts();
+    pod.run_as(job.node(), NAME);
     pod.environment(&job.node().proxies, component)?;
     pod.probes(&ProbeTarget {
         host: pod::probe_host(pod::user_flag(component, "bind-address").unwrap_or("127.0.0.1")),

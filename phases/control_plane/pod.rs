@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvVar, HTTPGetAction, HostPathVolumeSource, Pod, PodSecurityContext, Probe,
-    SeccompProfile, Volume, VolumeMount,
+    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, HostPathVolumeSource, Pod, PodSecurityContext,
+    Probe, SeccompProfile, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
@@ -138,6 +138,26 @@ impl<'a> StaticPod<'a> {
             let path = folder.display().to_string();
             self.mount(&read_only(path.trim_matches('/').replace('/', "-"), path.clone(), "DirectoryOrCreate"));
         }
+    }
+
+    /// Has it run as the component's user, where there are any, with as few rights as it can do with.
+    pub(crate) fn run_as(&mut self, node: &NodeConfig, component: &str) {
+        let Some(accounts) = &node.accounts else { return };
+        let user = accounts.of(component);
+        // The API server's file has this capability: without it the kernel would not start it, and it is gained by starting.
+        let gains = component == "kube-apiserver";
+        self.container().security_context = Some(SecurityContext {
+            allow_privilege_escalation: (!gains).then_some(false),
+            capabilities: Some(Capabilities {
+                add: gains.then(|| vec!["NET_BIND_SERVICE".to_owned()]),
+                drop: Some(vec!["ALL".to_owned()]),
+            }),
+            ..SecurityContext::default()
+        });
+        let context = self.pod.spec.get_or_insert_default().security_context.get_or_insert_default();
+        context.run_as_user = Some(user.uid.into());
+        context.run_as_group = Some(user.gid.into());
+        context.supplemental_groups = accounts.reads_signing_key(component).map(|gid| vec![gid.into()]);
     }
 
     /// Sets the environment: the host's proxy settings and what the user gives, which counts more.

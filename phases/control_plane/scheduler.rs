@@ -7,6 +7,7 @@ use crate::config::OnControlPlane;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::releases::Image;
+use crate::rootless;
 use crate::world::World;
 
 const NAME: &str = "kube-scheduler";
@@ -34,6 +35,7 @@ impl<J: OnControlPlane> Phase<J> for Scheduler {
     }
 
     fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
+        rootless::hand_over(job, NAME, world)?;
         pod::put(world, job.node(), NAME, manifest(job)?)
     }
 }
@@ -61,6 +63,7 @@ pub(super) fn fill<'j>(mut pod: StaticPod<'j>, job: &'j dyn OnControlPlane) -> R
         pod.mount(mount);
     }
     pod.sort_mounts();
+    pod.run_as(job.node(), NAME);
     pod.environment(&job.node().proxies, component)?;
     pod.probes(&ProbeTarget {
         host: pod::probe_host(pod::user_flag(component, "bind-address").unwrap_or("127.0.0.1")),

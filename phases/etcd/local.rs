@@ -11,6 +11,7 @@ use crate::control_plane::pod::{self, ProbeTarget, StaticPod};
 use crate::plan::{Artifact, Phase, Verdict};
 use crate::problem::Problem;
 use crate::releases::Image;
+use crate::rootless;
 use crate::world::World;
 
 const NAME: &str = "etcd";
@@ -72,6 +73,7 @@ pub struct Member {
 pub fn put(job: &dyn OnControlPlane, members: &[Member], world: &World<'_>) -> Result<(), Problem> {
     let Etcd::Local(etcd) = &job.cluster().etcd else { return Ok(()) };
     world.put_folder(&etcd.data_dir, 0o700)?;
+    rootless::hand_over(job, NAME, world)?;
     pod::put(world, job.node(), NAME, manifest(job, etcd, members)?)
 }
 
@@ -104,6 +106,7 @@ pub(crate) fn fill<'j>(
     for mount in &etcd.component.extra_volumes {
         pod.mount(mount);
     }
+    pod.run_as(job.node(), NAME);
     pod.environment(&[], &etcd.component)?;
     pod.probes(&probe_target(job, etcd));
     Ok(pod)

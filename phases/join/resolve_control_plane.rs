@@ -6,6 +6,7 @@ use crate::config::findings::Findings;
 use crate::config::{ControlPlaneRequest, Discovered, JoinControlPlane, JoinWorker, Layout};
 use crate::patches;
 use crate::problem::Problem;
+use crate::rootless;
 use crate::shared_certs::{UPLOAD, shared_files};
 use crate::world::{DryRun, Host};
 
@@ -27,6 +28,7 @@ pub fn read_control_plane(
         return Err(no_stable_endpoint());
     }
     worker.node.layout = Layout::new(&worker.cluster.certificates_dir);
+    worker.node.accounts = rootless::accounts(&worker.cluster, host)?;
     if let Some(timeout) = request.timeout {
         worker.cluster.control_plane_timeout = timeout;
     }

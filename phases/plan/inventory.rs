@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::world::sha256_hex;
+use crate::world::{Account, Undo, sha256_hex};
 
 /// The command whose runs replace what others have made, and leave it theirs.
 const RENEWAL: &str = "certs renew";
@@ -28,6 +28,9 @@ pub struct Inventory {
     folders: BTreeSet<PathBuf>,
     /// By peer URL; false for a member that was removed.
     etcd_members: BTreeMap<String, bool>,
+    accounts: Vec<Account>,
+    /// User, group and mode that a file or folder had before we gave it to somebody.
+    owners: BTreeMap<PathBuf, (u32, u32, u32)>,
     runs: usize,
 }
 
@@ -62,6 +65,17 @@ impl Inventory {
         self.etcd_members.get(peer_url) == Some(&false)
     }
 
+    /// Users and groups that we added and did not remove since; users first.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        let (users, groups): (Vec<_>, Vec<_>) = self.accounts.iter().partition(|account| account.is_user());
+        users.into_iter().chain(groups)
+    }
+
+    /// Files and folders that we gave to somebody and did not remove since: user, group and mode that they had before.
+    pub fn owners(&self) -> impl Iterator<Item = (&Path, (u32, u32, u32))> {
+        self.owners.iter().map(|(path, before)| (path.as_path(), *before))
+    }
+
     /// How many runs the journal knows.
     pub fn runs(&self) -> usize {
         self.runs
@@ -74,22 +88,28 @@ impl Inventory {
         let mut inventory = Self::default();
         let mut going: Option<(u64, PathBuf)> = None;
         let mut leaving: Option<(u64, String)> = None;
+        let mut dropping: Option<(u64, Account)> = None;
         let mut is_renewal = false;
         for line in lines {
             if let Some(head) = line.get("run") {
                 inventory.runs += 1;
-                (going, leaving) = (None, None);
+                (going, leaving, dropping) = (None, None, None);
                 is_renewal = head["command"] == RENEWAL;
             }
             if let Some((_, peer_url)) = leaving.take_if(|(number, _)| line["done"] == *number) {
                 inventory.etcd_members.insert(peer_url, false);
             }
+            if let Some((_, dropped)) = dropping.take_if(|(number, _)| line["done"] == *number) {
+                inventory.accounts.retain(|account| *account != dropped);
+            }
             if let Some((_, path)) = going.take_if(|(number, _)| line["done"] == *number) {
                 inventory.files.retain(|file, _| !file.starts_with(&path));
                 inventory.folders.retain(|folder| !folder.starts_with(&path));
+                inventory.owners.retain(|given, _| !given.starts_with(&path));
             }
             let Some(change) = line.get("change") else { continue };
-            (going, leaving) = (None, None);
+            (going, leaving, dropping) = (None, None, None);
+            let account = || serde_json::from_value::<Account>(change["account"].clone()).ok();
             let text = |key: &str| change.get(key).and_then(Value::as_str).unwrap_or_default();
             let path = PathBuf::from(text("path"));
             match text("kind") {
@@ -106,6 +126,19 @@ impl Inventory {
                 "member" if text("action") == "remove" => {
                     leaving = line["n"].as_u64().map(|number| (number, text("peer_url").to_owned()));
                 }
+                "owner" => {
+                    let undo = serde_json::from_value(line["undo"].clone());
+                    if let Ok(Undo::Owner { path, uid, gid, mode }) = undo {
+                        inventory.owners.entry(path).or_insert((uid, gid, mode));
+                    }
+                }
+                "add-account" => {
+                    let known = std::mem::take(&mut inventory.accounts).into_iter();
+                    let added = account();
+                    inventory.accounts = known.filter(|known| Some(known) != added.as_ref()).collect();
+                    inventory.accounts.extend(added);
+                }
+                "remove-account" => dropping = line["n"].as_u64().zip(account()),
                 "remove" | "remove-tree" => going = line["n"].as_u64().map(|number| (number, path)),
                 _ => {}
             }

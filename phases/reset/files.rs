@@ -1,11 +1,12 @@
 //! Phase `clean-files`: removes what the inventory lists (and puts back what was there before), what the kubelet and our static Pods made at run time, and on
 //! nodes made by kubeadm what kubeadm is known to make. Everything else stays and is named in the end.
 //!
-//! A folder goes only when nothing is left in it. Mount points are never crossed.
+//! Users and groups that we added go last. A folder goes only when nothing is left in it. Mount points are never crossed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::accounts;
 use crate::config::Reset;
 use crate::plan::Phase;
 use crate::problem::Problem;
@@ -111,6 +112,7 @@ impl Phase<Reset> for CleanFiles {
         for folder in ours.iter().chain(&known) {
             remove_if_empty(folder, world)?;
         }
+        accounts::remove(&inventory, world)?;
         tell_what_is_left(job, world)
     }
 }

@@ -7,6 +7,7 @@
 //! Each phase works when the cluster is gone. One that fails ends the run: data behind a Pod that may not be evicted, or
 //! behind a volume that cannot be unmounted, is never removed.
 
+mod accounts;
 mod etcd_member;
 mod files;
 mod iptables;

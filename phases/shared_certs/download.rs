@@ -13,6 +13,7 @@ use crate::config::JoinControlPlane;
 use crate::objects;
 use crate::plan::{Artifact, Phase, Verdict};
 use crate::problem::Problem;
+use crate::rootless;
 use crate::world::{ClusterError, Content, ObjectRef, Secret, World};
 
 /// The phase.
@@ -53,7 +54,8 @@ impl Phase<JoinControlPlane> for DownloadCerts {
         let opened = open(&files, &secret, &sealer)?;
         check_ca(&opened, &job.worker.discovery.ca_pem)?;
         for (file, bytes) in opened {
-            world.put_file(&file.path, Content::new(bytes.reveal().as_slice()), file.mode)?;
+            let mode = rootless::mode(&job.worker.node, &file.path).unwrap_or(file.mode);
+            world.put_file(&file.path, Content::new(bytes.reveal().as_slice()), mode)?;
         }
         world.note(&format!("from Secret kube-system/{SECRET}"));
         Ok(())

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Command, Content, Identity, ImagePull, MemberAction, MemberChange, ObjectRef};
+use super::{Account, Command, Content, Identity, ImagePull, MemberAction, MemberChange, ObjectRef};
 
 /// One change of the machine or the cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,21 @@ pub enum Change {
         /// What it points to.
         target: PathBuf,
     },
+    /// Give a file or folder to a user and a group; a link is refused.
+    Owner {
+        /// Which.
+        path: PathBuf,
+        /// User id.
+        uid: u32,
+        /// Group id.
+        gid: u32,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Add a user or group that is not there.
+    AddAccount(Account),
+    /// Remove a user or group that is there.
+    RemoveAccount(Account),
     /// Remove one file, link or empty folder.
     Remove {
         /// Which.
@@ -194,6 +209,27 @@ pub enum Undo {
         /// Its mode.
         mode: u32,
     },
+    /// Give it back to whom it belonged.
+    Owner {
+        /// Which.
+        path: PathBuf,
+        /// User id.
+        uid: u32,
+        /// Group id.
+        gid: u32,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Remove the user or group that was added.
+    RemoveAccount {
+        /// Which.
+        account: Account,
+    },
+    /// Add the user or group that was removed.
+    AddAccount {
+        /// Which.
+        account: Account,
+    },
     /// Act on the unit the other way round.
     Unit {
         /// Which.
@@ -236,6 +272,9 @@ impl Change {
             Self::File { path, mode, .. } => format!("write {} ({mode:04o})", path.display()),
             Self::Folder { path, mode } => format!("make folder {} ({mode:04o})", path.display()),
             Self::Link { path, target } => format!("link {} to {}", path.display(), target.display()),
+            Self::Owner { path, uid, gid, mode } => format!("give {} to {uid}:{gid} ({mode:04o})", path.display()),
+            Self::AddAccount(account) => format!("add {account}"),
+            Self::RemoveAccount(account) => format!("remove {account}"),
             Self::Remove { path } => format!("remove {}", path.display()),
             Self::RemoveTree { path } => format!("remove {} and all below it", path.display()),
             Self::Unit { name, action } => format!("{} {name}", action.word()),
@@ -265,6 +304,11 @@ impl Change {
             }
             Self::Folder { path, mode } => json!({"kind": "folder", "path": path, "mode": format!("{mode:04o}")}),
             Self::Link { path, target } => json!({"kind": "link", "path": path, "target": target}),
+            Self::Owner { path, uid, gid, mode } => {
+                json!({"kind": "owner", "path": path, "uid": uid, "gid": gid, "mode": format!("{mode:04o}")})
+            }
+            Self::AddAccount(account) => json!({"kind": "add-account", "account": account}),
+            Self::RemoveAccount(account) => json!({"kind": "remove-account", "account": account}),
             Self::Remove { path } => json!({"kind": "remove", "path": path}),
             Self::RemoveTree { path } => json!({"kind": "remove-tree", "path": path}),
             Self::Unit { name, action } => json!({"kind": "unit", "name": name, "action": action}),

@@ -60,6 +60,10 @@ pub struct FileInfo {
     pub kind: FileKind,
     /// Permission bits.
     pub mode: u32,
+    /// User that it belongs to.
+    pub uid: u32,
+    /// Group that it belongs to.
+    pub gid: u32,
     /// Size in bytes.
     pub size: u64,
     /// Whether something is mounted on exactly this path.

@@ -4,6 +4,7 @@
 //! way back, writes both to the journal, makes the change and marks it done. A dry run and a test are other worlds, never
 //! a branch inside a phase.
 
+mod account;
 mod change;
 mod cluster;
 mod content;
@@ -18,6 +19,7 @@ mod progress;
 mod shown;
 mod time;
 
+pub use account::Account;
 pub use change::{Change, ObjectChange, Undo, UnitAction, UnmountFlag, Verb};
 pub use cluster::{Answer, Cluster, ClusterError, HiddenToken, Identity, ObjectRef};
 pub use content::{Content, Secret, sha256_hex};

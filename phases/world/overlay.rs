@@ -27,10 +27,19 @@ pub struct Overlay<'a> {
     /// What probes find when there is no base.
     pub probed: Probed,
     files: RefCell<BTreeMap<PathBuf, Layer>>,
+    owners: RefCell<BTreeMap<PathBuf, Owner>>,
     units: RefCell<BTreeMap<String, UnitState>>,
     objects: RefCell<BTreeMap<ObjectRef, Option<Value>>>,
     pub(super) etcd: MemoryEtcd<'a>,
     changes: RefCell<Vec<Change>>,
+}
+
+/// Whose a file or folder is that does not belong to root, or was given to somebody.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    uid: u32,
+    gid: u32,
+    mode: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -80,9 +89,12 @@ impl<'a> Overlay<'a> {
 
     /// The files that were written here, with content and mode.
     pub fn written(&self) -> BTreeMap<PathBuf, (Content, u32)> {
-        let files = self.files.borrow();
+        let (files, owners) = (self.files.borrow(), self.owners.borrow());
         let written = files.iter().filter_map(|(path, layer)| match layer {
-            Layer::File { content, mode } => Some((path.clone(), (content.clone(), *mode))),
+            Layer::File { content, mode } => {
+                let mode = owners.get(path).map_or(*mode, |owner| owner.mode);
+                Some((path.clone(), (content.clone(), mode)))
+            }
             _ => None,
         });
         written.collect()
@@ -110,6 +122,21 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    fn with_owner(&self, found: FileInfo) -> FileInfo {
+        match self.owners.borrow().get(&found.path) {
+            Some(&Owner { uid, gid, mode }) => FileInfo { uid, gid, mode, ..found },
+            None => found,
+        }
+    }
+
+    /// Changes the list of users or groups, so that later looks find what they would on the machine.
+    fn rewrite(&self, path: &Path, change: impl FnOnce(&str) -> String) -> Result<(), HostError> {
+        let text = self.read(path)?.unwrap_or_default();
+        let content = Content::new(change(&String::from_utf8_lossy(&text)));
+        self.files.borrow_mut().insert(path.to_owned(), Layer::File { content, mode: 0o644 });
+        Ok(())
+    }
+
     /// A folder exists where something lies in it.
     fn layer(&self, path: &Path) -> Option<Layer> {
         let files = self.files.borrow();
@@ -128,7 +155,7 @@ fn info(path: &Path, layer: &Layer) -> Option<FileInfo> {
         Layer::Link { .. } => (FileKind::Link, 0o777, 0),
         Layer::Gone => return None,
     };
-    Some(FileInfo { path: path.to_owned(), kind, mode, size, is_mount_point: false })
+    Some(FileInfo { path: path.to_owned(), kind, mode, uid: 0, gid: 0, size, is_mount_point: false })
 }
 
 impl Host for Overlay<'_> {
@@ -143,11 +170,12 @@ impl Host for Overlay<'_> {
     }
 
     fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
-        match (self.layer(path), self.base) {
-            (Some(layer), _) => Ok(info(path, &layer)),
-            (None, Some(base)) => base.stat(path),
-            (None, None) => Ok(None),
-        }
+        let found = match (self.layer(path), self.base) {
+            (Some(layer), _) => info(path, &layer),
+            (None, Some(base)) => base.stat(path)?,
+            (None, None) => None,
+        };
+        Ok(found.map(|found| self.with_owner(found)))
     }
 
     fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError> {
@@ -165,7 +193,7 @@ impl Host for Overlay<'_> {
                 None => found.remove(&entry),
             };
         }
-        Ok(found.into_values().collect())
+        Ok(found.into_values().map(|found| self.with_owner(found)).collect())
     }
 
     fn facts(&self) -> Result<Facts, HostError> {
@@ -200,12 +228,43 @@ impl Host for Overlay<'_> {
             {
                 Undo::Remove { path: path.clone() }
             }
+            Change::Owner { path, .. } => match self.stat(path)? {
+                Some(FileInfo { uid, gid, mode, .. }) => Undo::Owner { path: path.clone(), uid, gid, mode },
+                None => Undo::Nothing,
+            },
+            Change::AddAccount(account) => Undo::RemoveAccount { account: account.clone() },
+            Change::RemoveAccount(account) => Undo::AddAccount { account: account.clone() },
             Change::File { path, .. } => Undo::Restore { path: path.clone(), kept: path.clone(), mode: 0 },
             _ => Undo::Nothing,
         })
     }
 
     fn apply(&self, change: &Change) -> Result<(), HostError> {
+        match change {
+            // A file that is replaced keeps its owner.
+            Change::File { path, mode, .. } => {
+                let before = self.stat(path)?.filter(|found| found.kind == FileKind::File);
+                let mut owners = self.owners.borrow_mut();
+                match before.filter(|found| (found.uid, found.gid) != (0, 0)) {
+                    Some(found) => {
+                        owners.insert(path.clone(), Owner { uid: found.uid, gid: found.gid, mode: *mode });
+                    }
+                    None => {
+                        owners.remove(path);
+                    }
+                }
+            }
+            &Change::Owner { ref path, uid, gid, mode } => {
+                self.owners.borrow_mut().insert(path.clone(), Owner { uid, gid, mode });
+            }
+            Change::Folder { path, .. } | Change::Link { path, .. } | Change::Remove { path } => {
+                self.owners.borrow_mut().remove(path);
+            }
+            Change::RemoveTree { path } => self.owners.borrow_mut().retain(|below, _| !below.starts_with(path)),
+            Change::AddAccount(account) => self.rewrite(account.file(), |text| account.added_to(text))?,
+            Change::RemoveAccount(account) => self.rewrite(account.file(), |text| account.removed_from(text))?,
+            _ => {}
+        }
         let mut files = self.files.borrow_mut();
         match change {
             Change::File { path, content, mode } => {
@@ -238,7 +297,10 @@ impl Host for Overlay<'_> {
                     UnitAction::Start | UnitAction::Restart => "active".clone_into(&mut state.active),
                 }
             }
-            Change::Unmount { .. }
+            Change::Owner { .. }
+            | Change::AddAccount(_)
+            | Change::RemoveAccount(_)
+            | Change::Unmount { .. }
             | Change::PullImages(_)
             | Change::RemoveSandbox { .. }
             | Change::Run { .. }

@@ -6,10 +6,11 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use kubestrap_phases::world::{FileInfo, FileKind, HostError};
+use nix::fcntl::OFlag;
 
 /// The content of a file, following links; `None` when there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HostError> {
@@ -40,6 +41,8 @@ pub(super) fn stat(
         path: path.to_owned(),
         kind,
         mode: metadata.permissions().mode() & 0o7777,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
         size: metadata.len(),
         is_mount_point: kind != FileKind::Link && is_mount_point(path)?,
     }))
@@ -58,11 +61,13 @@ pub(super) fn names(folder: &Path) -> Result<Vec<PathBuf>, HostError> {
     Ok(found)
 }
 
-/// Writes a whole file with exactly this mode, in place of whatever file or link is there.
+/// Writes a whole file with exactly this mode, in place of whatever file or link is there. A file that is replaced keeps
+/// its owner, since somebody may read it who is not root.
 pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostError> {
     let place = Place::of(path, "write")?;
     let written = place.clear_leftovers().and_then(|()| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&place.beside)?;
+        keep_owner(path, &file)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -74,6 +79,26 @@ pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostErro
         let _ = fs::remove_file(&place.beside);
         place.failed(source)
     })
+}
+
+fn keep_owner(path: &Path, file: &File) -> io::Result<()> {
+    let Some(before) = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file) else { return Ok(()) };
+    let now = file.metadata()?;
+    if (before.uid(), before.gid()) == (now.uid(), now.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(before.uid()), Some(before.gid()))
+}
+
+/// Gives a file or folder to somebody, with this mode; through a link it gives nothing.
+pub(super) fn own(path: &Path, (uid, gid): (u32, u32), mode: u32) -> Result<(), HostError> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let owned = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).and_then(|file| {
+        fchown(&file, Some(uid), Some(gid))?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.sync_all()
+    });
+    owned.map_err(|source| HostError::Write { action: "change the owner of", path: path.to_owned(), source })
 }
 
 /// Makes a symbolic link in place of whatever file or link is there.

@@ -152,6 +152,11 @@ impl Host for Linux {
             }
             // Its target is written as it is: that is how the system below the root will follow it.
             Change::Link { path, target } => files::link(&entry(path)?, target),
+            Change::Owner { path, uid, gid, mode } => files::own(&entry(path)?, (*uid, *gid), *mode),
+            Change::AddAccount(account) => running().and_then(|()| commands::run(&account.add_command()).map(|_| ())),
+            Change::RemoveAccount(account) => {
+                running().and_then(|()| commands::run(&account.remove_command()).map(|_| ()))
+            }
             Change::Remove { path } => files::remove(&entry(path)?),
             Change::RemoveTree { path } => tree::remove(&entry(path)?, &mounts::all()?),
             Change::Unit { name, action } => running().and_then(|()| units::act(name, *action)),

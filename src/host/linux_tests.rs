@@ -33,6 +33,7 @@ fn back(undo: Undo) -> Change {
         Undo::Restore { path, kept, mode } => {
             Change::File { path, content: Content::new(fs::read(kept).unwrap()), mode }
         }
+        Undo::Owner { path, uid, gid, mode } => Change::Owner { path, uid, gid, mode },
         Undo::MakeFolder { path, mode } => Change::Folder { path, mode },
         other => panic!("no way back: {other:?}"),
     }
@@ -191,6 +192,29 @@ fn an_empty_folder_removed_and_undone_is_back_and_a_full_one_stays() {
     a_file(&path.join("pod.yaml"), "a Pod", 0o600);
     host.apply(&Change::Remove { path: path.clone() }).unwrap_err();
     assert!(path.join("pod.yaml").exists());
+}
+
+#[test]
+fn an_owner_is_changed_and_given_back_and_kept_by_what_replaces_the_file() {
+    let scratch = Scratch::new();
+    let host = a_host(&scratch);
+    let owner = |path: &Path| fs::metadata(path).map(|found| (found.uid(), found.gid(), mode(path))).unwrap();
+    let path = a_file(&scratch.join("sa.key"), "old", 0o600);
+    let (uid, gid, _) = owner(&path);
+    // Only root may give away what is its own.
+    let to = if uid == 0 { (12_345, 12_346) } else { (uid, gid) };
+    let undo = done(&host, &Change::Owner { path: path.clone(), uid: to.0, gid: to.1, mode: 0o640 });
+    assert_eq!(owner(&path), (to.0, to.1, 0o640));
+    host.apply(&file(&path, "new", 0o600)).unwrap();
+    assert_eq!(owner(&path), (to.0, to.1, 0o600));
+    host.apply(&back(undo)).unwrap();
+    assert_eq!(owner(&path), (uid, gid, 0o600));
+    let found = host.stat(&path).unwrap().unwrap();
+    assert_eq!((found.uid, found.gid), (uid, gid));
+    let link = scratch.join("link");
+    symlink(&path, &link).unwrap();
+    let error = host.apply(&Change::Owner { path: link, uid: to.0, gid: to.1, mode: 0o644 }).unwrap_err();
+    assert_eq!((error.to_string().starts_with("cannot change the owner of"), mode(&path)), (true, 0o600));
 }
 
 #[test]

@@ -31,6 +31,15 @@ pub(super) fn of(change: &Change, kept: &Path, root: &Root) -> Result<Undo, Host
             None => Undo::Remove { path: path.clone() },
             Some(_) => Undo::Impossible { why: not_a_file(path, root) },
         }),
+        Change::Owner { path, .. } => {
+            let entry = root.entry(path).map_err(|source| HostError::Read { path: path.clone(), source })?;
+            Ok(match files::stat(&entry, &|_| Ok(false))? {
+                Some(found) => Undo::Owner { path: path.clone(), uid: found.uid, gid: found.gid, mode: found.mode },
+                None => Undo::Nothing,
+            })
+        }
+        Change::AddAccount(account) => Ok(Undo::RemoveAccount { account: account.clone() }),
+        Change::RemoveAccount(account) => Ok(Undo::AddAccount { account: account.clone() }),
         Change::Remove { path } => match kind(path, root)? {
             None => Ok(Undo::Nothing),
             Some((FileKind::File, mode)) => keep(path, mode, (kept, root)),

@@ -9,6 +9,7 @@ use crate::config::findings::Findings;
 use crate::config::{ApiEndpoint, ClusterConfig, Init, InitFlags, Layout, NodeConfig, component};
 use crate::patches;
 use crate::problem::Problem;
+use crate::rootless;
 use crate::world::{Clock, Entropy, Host};
 
 /// The job of `init`. Reads the file and the host, draws tokens and the certificate key; changes nothing.
@@ -62,7 +63,9 @@ pub fn resolve_init(flags: &InitFlags, host: &dyn Host, now: Clock, entropy: &dy
         false => None,
     };
     let node = node.map(|node| NodeConfig { patches: node.patches.of_release(&cluster.release), ..node });
+    let accounts = rootless::accounts(&cluster, host)?;
     let node = node.map(|mut node| {
+        node.accounts = accounts;
         if let Some(folder) = &flags.kubeconfig_dir {
             node.layout = node.layout.with_kubeconfigs(folder);
         }

@@ -113,15 +113,6 @@ fn read_text(path: &Path, host: &dyn Host, findings: &mut Findings) -> Result<Op
     Ok(text)
 }
 
-/// What a file may say and what is not done: better told than left undone in silence.
-fn not_served(what: &str, origin: &Origin, fix: &str, findings: &mut Findings) {
-    let mut finding = Problem::new("config-not-served", format!("{what} is known to kubeadm and not served here"))
-        .why("leaving it out in silence would give another result than the one asked for")
-        .fix(fix);
-    finding.place = origin.place();
-    findings.add(finding);
-}
-
 /// The union of flag and file, lower case and sorted, as preflight compares them.
 fn ignored_checks(draft: &Draft, flags: &[String], findings: &mut Findings) -> Vec<String> {
     ignored_in(draft, Setting::IgnorePreflightErrors, flags, findings)

@@ -60,6 +60,8 @@ pub(super) fn node(
         ca_folders,
         patches,
         proxies: facts.proxies.clone(),
+        // Whether there are any is the cluster's to say.
+        accounts: None,
         layout: Layout::new(certificates),
     }))
 }

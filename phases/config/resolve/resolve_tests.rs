@@ -191,7 +191,15 @@ impl Host for WithKubelet {
         Ok(None)
     }
     fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
-        let info = FileInfo { path: path.into(), kind: FileKind::Folder, mode: 0, size: 0, is_mount_point: false };
+        let info = FileInfo {
+            path: path.into(),
+            kind: FileKind::Folder,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            is_mount_point: false,
+        };
         Ok(path.starts_with("/etc/pki").then_some(info))
     }
     fn list(&self, _: &Path) -> Result<Vec<FileInfo>, HostError> {

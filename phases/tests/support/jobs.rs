@@ -161,6 +161,7 @@ pub(crate) fn node(name: &str) -> NodeConfig {
         timeouts: Timeouts::default(),
         patches: Patches::default(),
         proxies: Vec::new(),
+        accounts: None,
         layout: Layout::default(),
     }
 }
