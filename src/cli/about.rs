@@ -99,7 +99,8 @@ pub(super) fn run_man(matches: &ArgMatches, shared: &Shared) -> Result<(), Probl
         say(&format!("the manual pages would be written to {}", folder.display()));
         return Ok(());
     }
-    clap_mangen::generate_to(super::command(), folder).map_err(|error| {
+    let made = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(super::command(), folder));
+    made.map_err(|error| {
         Problem::new("man-pages", "cannot write the manual pages")
             .at(folder.display().to_string())
             .why(error.to_string())
