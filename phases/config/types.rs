@@ -1,4 +1,5 @@
-//! Parsed values: what a string that means something becomes at the edge.
+//! Parsed values: what a string that means something becomes at the edge. Long, because each is short and they are read
+//! together.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

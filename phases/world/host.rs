@@ -1,6 +1,7 @@
 //! The machine we run on, as phases see it: files, facts, units, mounts, container runtime.
 //!
-//! Everything here only looks. What changes the machine is a `Change`, prepared and applied by the same port.
+//! Everything here only looks. What changes the machine is a `Change`, prepared and applied by the same port. Long, because
+//! the port stands together with all the values that its answers are made of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
