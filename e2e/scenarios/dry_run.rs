@@ -13,17 +13,19 @@ use std::collections::BTreeSet;
 /// An endpoint that nobody can reach.
 const JOIN: &str = "join 10.0.0.9:6443 --token abcdef.0123456789abcdef --discovery-token-unsafe-skip-ca-verification";
 
-/// Makes a root with the program and its libraries, and nothing else.
+/// Makes a root with the program and its libraries, and nothing else. All of it belongs to the user who runs the program, so
+/// that only the program itself keeps him from writing there.
 const MAKE_BARE: &str = r#"
 mkdir -p /srv/bare/proc
 for file in /usr/bin/kubestrap $(ldd /usr/bin/kubestrap | grep -o '/[^ ]*'); do
     mkdir -p "/srv/bare$(dirname "$file")"; cp -L "$file" "/srv/bare$file"
 done
+chown -R 65534:65534 /srv/bare
 "#;
 
-/// Runs the program in it: read-only, as nobody, with a network of its own that leads nowhere.
+/// Runs the program in it, mounted `rw` or `ro`: as nobody, with a network of its own that leads nowhere.
 const IN_BARE: &str = r#"
-mount --bind /srv/bare /srv/bare; mount -t proc proc /srv/bare/proc; mount -o remount,bind,ro /srv/bare
+mount --bind /srv/bare /srv/bare; mount -t proc proc /srv/bare/proc; mount -o "remount,bind,$1" /srv/bare; shift
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/sbin/chroot --userspec=65534:65534 /srv/bare /usr/bin/kubestrap "$@"
 "#;
 
@@ -59,7 +61,11 @@ fn a_dry_run_works_without_root_or_anything_else_and_writes_nothing() {
     scenario("a_dry_run_works_without_root_or_anything_else_and_writes_nothing", |run| {
         let node = Node::create(run, "dry")?;
         node.script(MAKE_BARE)?;
-        let before = node.script(LOOK_AT_BARE)?.stdout;
+        let empty = node.script(LOOK_AT_BARE)?.stdout;
+        in_bare(&node, "rw", "man /pages")?.success()?;
+        let written = node.script(LOOK_AT_BARE)?.stdout;
+        expect(empty != written, "the comparison does not see what the program writes", "")?;
+        let before = node.script(&format!("rm -r /srv/bare/pages\n{LOOK_AT_BARE}"))?.stdout;
         for (command, expected) in [
             (
                 "init",
@@ -71,7 +77,7 @@ fn a_dry_run_works_without_root_or_anything_else_and_writes_nothing() {
             ("token create", &["apply Secret kube-system/bootstrap-token-"]),
             ("init phase kubelet-start", &["write /var/lib/kubelet/kubeadm-flags.env"]),
         ] {
-            let text = in_bare(&node, command, "text")?.success()?;
+            let text = rehearsed_in_bare(&node, "rw", command, "text")?.success()?;
             let name = command.split(" --").next().unwrap_or(command);
             say(&format!("{name:<26} {:.1} s, {} lines", text.took.as_secs_f32(), text.stdout.lines().count()));
             expect(text.stderr.contains("nothing was changed"), "it does not say that nothing was changed", &text)?;
@@ -79,16 +85,19 @@ fn a_dry_run_works_without_root_or_anything_else_and_writes_nothing() {
                 expect(text.stdout.contains(line), format!("the list lacks {line}"), &text)?;
             }
             holds_no_secret(&text)?;
-            let json = in_bare(&node, command, "json")?.success()?;
+            let json = rehearsed_in_bare(&node, "rw", command, "json")?.success()?;
             let last = rehearsed(&json)?;
             let is_empty = last["changes"].as_array().is_some_and(Vec::is_empty);
             expect(is_empty == expected.is_empty(), "JSON has another list", &last)?;
             holds_no_secret(&json)?;
         }
-        let reset = in_bare(&node, "reset", "text")?.success()?;
+        let reset = rehearsed_in_bare(&node, "rw", "reset", "text")?.success()?;
         expect(reset.stderr.contains("there is nothing to remove"), "reset finds something", &reset)?;
         let after = node.script(LOOK_AT_BARE)?.stdout;
         expect(before == after, "the bare root was changed", differences(&before, &after))?;
+        for command in ["init", JOIN, "reset"] {
+            rehearsed_in_bare(&node, "ro", command, "text")?.success()?;
+        }
         node.destroy()
     });
 }
@@ -128,10 +137,13 @@ fn a_dry_run_on_a_node_changes_neither_node_nor_cluster() {
     });
 }
 
-fn in_bare(node: &Node, command: &str, form: &str) -> Result<Output, Failure> {
-    let unshared = ["unshare", "--net", "--mount", "--pid", "--fork", "sh", "-ec", IN_BARE, "sh"];
-    let words: Vec<&str> = command.split(' ').collect();
-    node.run(&[&unshared[..], &words, &["--dry-run", "-o", form]].concat())
+fn rehearsed_in_bare(node: &Node, mode: &str, command: &str, form: &str) -> Result<Output, Failure> {
+    in_bare(node, mode, &format!("{command} --dry-run -o {form}"))
+}
+
+fn in_bare(node: &Node, mode: &str, command: &str) -> Result<Output, Failure> {
+    let unshared = ["unshare", "--net", "--mount", "--pid", "--fork", "sh", "-ec", IN_BARE, "sh", mode];
+    node.run(&[&unshared[..], &command.split(' ').collect::<Vec<_>>()].concat())
 }
 
 /// The last event, which has the list.
