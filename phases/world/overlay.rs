@@ -234,7 +234,14 @@ impl Host for Overlay<'_> {
             },
             Change::AddAccount(account) => Undo::RemoveAccount { account: account.clone() },
             Change::RemoveAccount(account) => Undo::AddAccount { account: account.clone() },
-            Change::File { path, .. } => Undo::Restore { path: path.clone(), kept: path.clone(), mode: 0 },
+            Change::File { path, .. } | Change::Remove { path } => match self.stat(path)? {
+                Some(FileInfo { kind: FileKind::File, mode, uid, gid, .. }) => {
+                    Undo::Restore { path: path.clone(), kept: path.clone(), mode, uid, gid }
+                }
+                Some(FileInfo { kind: FileKind::Folder, mode, .. }) => Undo::MakeFolder { path: path.clone(), mode },
+                _ => Undo::Nothing,
+            },
+            Change::Unit { name, action } => action.undo(name, &self.unit(name)?),
             _ => Undo::Nothing,
         })
     }
@@ -348,7 +355,7 @@ impl Cluster for Overlay<'_> {
             None => Undo::DeleteObject { object: change.object.clone() },
             Some(found) => Undo::RestoreObject {
                 object: change.object.clone(),
-                kept: super::sha256_hex(found.to_string().as_bytes()),
+                kept: super::sha256_hex(found.to_string().as_bytes()).into(),
             },
         })
     }

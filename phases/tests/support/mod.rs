@@ -191,7 +191,7 @@ impl Progress for Recorder {
 
 /// A journal in memory.
 #[derive(Default)]
-pub(crate) struct MemoryStore(RefCell<Vec<String>>);
+pub(crate) struct MemoryStore(RefCell<Vec<String>>, RefCell<Option<String>>);
 
 impl Store for MemoryStore {
     fn lines(&self) -> Result<Vec<String>, StoreError> {
@@ -200,6 +200,20 @@ impl Store for MemoryStore {
 
     fn append(&self, line: &str, _sync: bool) -> Result<(), StoreError> {
         self.0.borrow_mut().push(line.to_owned());
+        Ok(())
+    }
+
+    fn replace(&self, lines: &[String]) -> Result<(), StoreError> {
+        self.0.replace(lines.to_vec());
+        Ok(())
+    }
+
+    fn job(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.1.borrow().clone())
+    }
+
+    fn keep_job(&self, job: Option<&str>) -> Result<(), StoreError> {
+        self.1.replace(job.map(str::to_owned));
         Ok(())
     }
 }
