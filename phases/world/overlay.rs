@@ -361,7 +361,8 @@ impl Cluster for Overlay<'_> {
     }
 
     fn apply(&self, change: &ObjectChange) -> Result<(), ClusterError> {
-        let body = serde_json::from_slice(change.body.bytes()).unwrap_or(Value::Null);
+        let body: Value = serde_json::from_slice(change.body.bytes()).unwrap_or(Value::Null);
+        let found = self.get(&change.identity, &change.object)?.unwrap_or_default();
         let mut objects = self.objects.borrow_mut();
         match change.verb {
             Verb::Put => {
@@ -371,10 +372,13 @@ impl Cluster for Overlay<'_> {
                 objects.entry(change.object.clone()).or_insert(Some(body));
             }
             Verb::Patch => {
-                let entry = objects.entry(change.object.clone()).or_insert_with(|| Some(Value::Null));
-                let mut merged = entry.take().unwrap_or(Value::Null);
+                let version = &body["metadata"]["resourceVersion"];
+                if !version.is_null() && *version != found["metadata"]["resourceVersion"] {
+                    return Err(conflict(change));
+                }
+                let mut merged = found;
                 merge(&mut merged, &body);
-                *entry = Some(merged);
+                objects.insert(change.object.clone(), Some(merged));
             }
             Verb::Delete | Verb::Evict => {
                 objects.insert(change.object.clone(), None);
@@ -382,6 +386,16 @@ impl Cluster for Overlay<'_> {
         }
         self.record(Change::Object(change.clone()));
         Ok(())
+    }
+}
+
+/// What an API server says to a change of an older version.
+fn conflict(change: &ObjectChange) -> ClusterError {
+    ClusterError::Refused {
+        server: String::new(),
+        action: format!("patch {}", change.object),
+        status: 409,
+        source: std::io::Error::other("the object has been modified"),
     }
 }
 
