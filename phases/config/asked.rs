@@ -71,7 +71,7 @@ fn node(node: &NodeConfig) -> Value {
         "name": node.name.as_str(),
         "criSocket": node.cri_socket,
         "taints": node.taints,
-        "kubeletExtraArgs": args(&node.kubelet_extra_args),
+        "kubeletExtraArgs": if node.kubelet_extra_args.is_empty() { Value::Null } else { args(&node.kubelet_extra_args) },
         "patches": if node.patches.is_empty() { Value::Null } else { digest(&format!("{:?}", node.patches)).into() },
     })
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::Inventory;
 use crate::problem::{Explain, Problem};
-use crate::world::{Change, Undo};
+use crate::world::{Change, Clock, Undo};
 
 /// Version of the journal's lines.
 const JOURNAL_VERSION: u32 = 1;
@@ -30,6 +30,16 @@ pub trait Store {
     fn append(&self, line: &str, sync: bool) -> Result<(), StoreError>;
     /// Leaves only these lines, all at once.
     fn replace(&self, lines: &[String]) -> Result<(), StoreError>;
+    /// When the first whole `init` or `join` began, as far as the journal goes back.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn made_node_at(&self) -> Result<Option<Clock>, Problem> {
+        let heads = self.values()?.into_iter().filter_map(|mut line| serde_json::from_value(line["run"].take()).ok());
+        let mut making = heads.filter(|head: &RunHead| head.whole && ["init", "join"].contains(&&*head.command));
+        Ok(making.next().map(|head| Clock(head.started)))
+    }
+
     /// What was kept of the unfinished run's job.
     fn job(&self) -> Result<Option<String>, StoreError>;
     /// Keeps a run's job, on disk before this returns, or with `None` nothing more. It holds secrets.
@@ -253,6 +263,16 @@ impl<'a> Journal<'a> {
     /// When the journal cannot be read.
     pub fn unfinished(&self) -> Result<Option<UnfinishedRun>, Problem> {
         Ok(unfinished(&self.values()?))
+    }
+
+    /// When the first whole `init` or `join` began, as far as the journal goes back.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn made_node_at(&self) -> Result<Option<Clock>, Problem> {
+        let heads = self.values()?.into_iter().filter_map(|mut line| serde_json::from_value(line["run"].take()).ok());
+        let mut making = heads.filter(|head: &RunHead| head.whole && ["init", "join"].contains(&&*head.command));
+        Ok(making.next().map(|head| Clock(head.started)))
     }
 
     /// What was kept of the unfinished run's job.

@@ -14,6 +14,7 @@ mod preflight;
 mod remove;
 mod reset;
 mod shared;
+mod status;
 mod token;
 mod undo;
 mod upgrade;
@@ -65,6 +66,7 @@ pub(crate) fn command() -> Command {
         join::command(),
         preflight::command(),
         reset::command(),
+        status::command(),
         undo::command(),
         remove::command(),
         token::command(),
@@ -85,6 +87,7 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("init", matches)) => init::run(matches, shared, report),
         Some(("join", matches)) => join::run(matches, shared, report),
         Some(("reset", matches)) => reset::run(matches, shared, report),
+        Some(("status", matches)) => status::run(matches, shared, report),
         Some(("undo", matches)) => undo::run(matches, shared, report),
         Some(("remove", matches)) => remove::run(matches, shared, report),
         Some(("token", matches)) => token::run(matches, shared, report),

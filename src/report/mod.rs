@@ -109,6 +109,11 @@ impl Report {
         }
     }
 
+    /// Whether what is told is read by people.
+    pub(crate) fn is_for_people(&self) -> bool {
+        !matches!(self.way, Way::Json(_))
+    }
+
     /// Gives an answer that is several objects for a program: one after the other, as kubeadm does.
     pub(crate) fn answers(&self, text: &str, values: &[Value]) {
         match &self.way {
