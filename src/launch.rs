@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kubestrap_phases::config::{Layout, NodeConfig, OnControlPlane, asks_for_dry_run};
-use kubestrap_phases::plan::{Journal, Plan, Selection, Store, StoreError, Workflow, run};
+use kubestrap_phases::plan::{Journal, Plan, Selection, Sparing, Store, StoreError, Workflow, run};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::RESET;
 use kubestrap_phases::world::{
@@ -143,7 +143,10 @@ impl<'a> Session<'a> {
         }
         let subject = with_what_stopped(order, &self.journal_file)?;
         self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
-        let journal = Journal::new(&self.journal_file);
+        let sparing = Sparing::over(&self.journal_file);
+        // A reset makes room: a full disk must not keep it from that.
+        let is_reset = order.workflow.name == RESET.name;
+        let journal = Journal::new(if is_reset { &sparing } else { &self.journal_file });
         let cluster = (&self.servers as &dyn Cluster, &self.etcd as &dyn Etcd);
         let world = World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal)
             .with_api_call_limit(self.api_call_limit);

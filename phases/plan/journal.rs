@@ -10,13 +10,14 @@
 //! An intent without a done mark may or may not have happened; phases look again. Content is never in a line.
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Inventory;
 use crate::problem::{Explain, Problem};
-use crate::world::{Change, Undo};
+use crate::world::{Change, Undo, full_disk_fixes, is_full};
 
 /// Version of the journal's lines.
 const JOURNAL_VERSION: u32 = 1;
@@ -50,9 +51,17 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether there is no space left for the journal.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Failed { source, .. } if is_full(source.kind()))
+    }
+}
+
 impl Explain for StoreError {
     fn id(&self) -> &'static str {
         match self {
+            Self::Failed { .. } if self.is_disk_full() => "disk-full",
             Self::Failed { .. } => "journal",
             Self::Held { .. } => "another-run",
         }
@@ -68,8 +77,9 @@ impl Explain for StoreError {
             Self::Failed { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 vec!["run the same command as root: sudo kubestrap …".to_owned()]
             }
+            Self::Failed { path, .. } if self.is_disk_full() => full_disk_fixes(Path::new(path)),
             Self::Failed { path, .. } => {
-                vec![format!("free space so that {path} can be written (df -h), then run the same command again")]
+                vec![format!("see what is there: ls -ld {path}; then run the same command again")]
             }
             Self::Held { holder, .. } => vec![
                 "wait until it has ended, then run the same command again".to_owned(),

@@ -1,11 +1,13 @@
 //! Plans: phases in order with verdicts, the loop that runs them, and the journal of what was done.
 
 mod artifact;
+pub mod damage;
 mod inventory;
 mod journal;
 mod names;
 mod phase;
 mod run;
+mod sparing;
 mod workflow;
 
 pub use artifact::Artifact;
@@ -14,4 +16,5 @@ pub use journal::{Entry, Journal, RunHead, Store, StoreError, UnfinishedRun};
 pub use names::{Fate, OTHER_NAMES, OtherName};
 pub use phase::{Phase, Verdict};
 pub use run::run;
+pub use sparing::Sparing;
 pub use workflow::{Plan, PlannedPhase, Selection, Step, Workflow, walk};

@@ -349,6 +349,7 @@ impl Host for Machine {
             id: name.clone(),
             name: format!("{name}-{}", self.overlay.facts.host_name),
             namespace: "kube-system".to_owned(),
+            is_of_kubelet: true,
             containers: Vec::new(),
         };
         status.images.extend(self.pulled.borrow().iter().cloned());
