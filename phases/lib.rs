@@ -52,6 +52,9 @@ mod cluster_objects;
 #[path = "tests/dry.rs"]
 mod dry_runs;
 #[cfg(test)]
+#[path = "tests/damaged.rs"]
+mod damaged;
+#[cfg(test)]
 #[path = "tests/foreign.rs"]
 mod foreign;
 #[cfg(test)]
