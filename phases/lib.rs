@@ -49,11 +49,11 @@ mod support;
 #[path = "tests/objects/golden.rs"]
 mod cluster_objects;
 #[cfg(test)]
-#[path = "tests/dry.rs"]
-mod dry_runs;
-#[cfg(test)]
 #[path = "tests/damaged.rs"]
 mod damaged;
+#[cfg(test)]
+#[path = "tests/dry.rs"]
+mod dry_runs;
 #[cfg(test)]
 #[path = "tests/foreign.rs"]
 mod foreign;

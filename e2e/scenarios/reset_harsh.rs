@@ -137,7 +137,8 @@ fn scatter(node: &Node, random: &mut Random) -> Result<String, Failure> {
     let names = ["ca.crt.old", "config.yaml.bak", "admin.conf.mine", ".hidden", "99-foreign.conf"];
     let files: Vec<String> =
         FOLDERS.iter().map(|folder| format!("{folder}/{}", names[random.below(names.len())])).collect();
-    let script = r#"for file; do mkdir -p "$(dirname "$file")"; echo "of others $file" >"$file"; chmod 640 "$file"; done"#;
+    let script =
+        r#"for file; do mkdir -p "$(dirname "$file")"; echo "of others $file" >"$file"; chmod 640 "$file"; done"#;
     let words: Vec<&str> = ["sh", "-euc", script, "sh"].into_iter().chain(files.iter().map(String::as_str)).collect();
     node.ok(&words)?;
     digests(node, &files.join("\n"))

@@ -65,9 +65,9 @@ pub(super) fn damaged_files(scene: &Scene<'_>) -> Findings {
     };
     let damages = damage::look(inventory, scene.world.host())?;
     one(match damage::warning(&damages) {
-        Some(problem) => Finding::warning(problem.what)
-            .why(problem.why)
-            .fix("what has lost its content is written again; look at what was changed, and keep it as a patch (--patches)"),
+        Some(problem) => Finding::warning(problem.what).why(problem.why).fix(
+            "what has lost its content is written again; look at what was changed, and keep it as a patch (--patches)",
+        ),
         None => Finding::fine("files of kubestrap's are as it wrote them"),
     })
 }

@@ -51,7 +51,8 @@ impl Phase<Reset> for CleanIptables {
 
 /// Names before `-save` and `-restore`: of both variants where both are there, otherwise of the one.
 fn tools(programs: &BTreeMap<String, PathBuf>) -> Vec<String> {
-    let variants: &[&str] = match ["iptables-legacy-save", "iptables-nft-save"].map(|name| programs.contains_key(name)) {
+    let variants: &[&str] = match ["iptables-legacy-save", "iptables-nft-save"].map(|name| programs.contains_key(name))
+    {
         [true, true] => &["-legacy", "-nft"],
         _ if programs.contains_key("iptables") => &[""],
         _ => &[],

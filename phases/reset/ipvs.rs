@@ -46,13 +46,19 @@ fn remove(servers: &[Server], facts: &Facts, world: &World<'_>) -> Result<(), Pr
         let count = counted(servers.len(), "virtual server");
         let problem = Problem::new("ipvs-left", format!("{count} of kube-proxy's stay in IPVS"))
             .saw(servers.iter().map(|server| server.at.to_string()).collect::<Vec<_>>().join(", "))
-            .why("they can be removed with ipvsadm only, which is not installed; without their link nobody reaches them")
+            .why(
+                "they can be removed with ipvsadm only, which is not installed; without their link nobody reaches them",
+            )
             .fix("install ipvsadm, then run: ipvsadm -ln, and ipvsadm -D for each of them");
         world.tell(Event::Warning(&problem));
         return Ok(());
     }
     for Server { protocol, at } in servers {
-        run(&["ipvsadm", "-D", protocol, &at.to_string()], format!("remove the virtual server {at} of kube-proxy"), world)?;
+        run(
+            &["ipvsadm", "-D", protocol, &at.to_string()],
+            format!("remove the virtual server {at} of kube-proxy"),
+            world,
+        )?;
     }
     if !servers.is_empty() {
         world.note(&format!("{} removed", counted(servers.len(), "virtual server")));

@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn only_tables_of_kube_proxy_are_taken() {
-        let listed = "table ip filter\ntable ip kube-proxy\ntable inet kube-proxy\ntable ip6 kube-proxy\ntable ip mine\n";
+        let listed =
+            "table ip filter\ntable ip kube-proxy\ntable inet kube-proxy\ntable ip6 kube-proxy\ntable ip mine\n";
         assert_eq!(families(listed), ["ip", "ip6"]);
     }
 }

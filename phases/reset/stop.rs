@@ -62,7 +62,10 @@ impl Phase<Reset> for RemovePods {
         }
         world.note(&format!("{} removed", counted(count, "Pod")));
         if left > 0 {
-            world.note(&format!("{} of others left", if left == 1 { "1 sandbox".to_owned() } else { format!("{left} sandboxes") }));
+            world.note(&format!(
+                "{} of others left",
+                if left == 1 { "1 sandbox".to_owned() } else { format!("{left} sandboxes") }
+            ));
         }
         Ok(())
     }

@@ -12,7 +12,8 @@ use crate::workflows::{INIT, JOIN};
 use crate::world::{Host as _, KeyAlgorithm};
 
 /// What cannot be made again alone: the others were signed with it.
-const ROOTS: [&str; 7] = ["ca.crt", "ca.key", "etcd/ca.crt", "etcd/ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key"];
+const ROOTS: [&str; 7] =
+    ["ca.crt", "ca.key", "etcd/ca.crt", "etcd/ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key"];
 
 fn job() -> Init {
     let mut job = init_job(V1_36);

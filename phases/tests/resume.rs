@@ -108,8 +108,11 @@ const CHANGE_FAILS: Break = Break {
     arm: |stage, n| stage.machine.fails_from.set(Some(stage.machine.asked.get() + n + 1)),
     expected: |problem| {
         let is_elsewhere = ["runtime-failed", "api-refused", "etcd-refused", "unmount"].contains(&&*problem.id);
-        let says_so = problem.why.contains("no space") || problem.why.contains("space exceeded") || problem.id == "etcd-member-left";
-        names_the_disk(problem) || (is_elsewhere || says_so) && !problem.fixes.is_empty() && problem.exit != Exit::Interrupted
+        let says_so = problem.why.contains("no space")
+            || problem.why.contains("space exceeded")
+            || problem.id == "etcd-member-left";
+        names_the_disk(problem)
+            || (is_elsewhere || says_so) && !problem.fixes.is_empty() && problem.exit != Exit::Interrupted
     },
 };
 

@@ -26,11 +26,11 @@ pub use content::{Content, Secret, sha256_hex};
 pub use dry::DryRun;
 pub use entropy::{Entropy, KeyAlgorithm};
 pub use etcd::{Etcd, EtcdAccess, EtcdError, EtcdMember, EtcdStatus, MemberAction, MemberChange, MemberId};
-pub(crate) use host::{full_disk_fixes, is_full};
 pub use host::{
     Command, ContainerInfo, DiskLatency, Facts, FileInfo, FileKind, Host, HostError, ImagePull, Interface, Mount,
     Output, Peer, PortOwner, Probed, Probes, Route, RuntimeStatus, Sandbox, Space, UnitState,
 };
+pub(crate) use host::{full_disk_fixes, is_full};
 pub use overlay::Overlay;
 pub use presumed::Presumed;
 pub use progress::{Event, Progress};

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::Event;
 
 /// A line that is finished.
