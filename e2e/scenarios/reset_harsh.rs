@@ -17,7 +17,8 @@ const BREAKS: [(&str, &str, &str); 5] = [
     ("no container runtime", "systemctl stop containerd", "systemctl start containerd"),
     (
         "a full disk",
-        "mount -t tmpfs -o size=64k tmpfs /mnt; cp -a /var/lib/kubestrap/. /mnt/; mount --move /mnt /var/lib/kubestrap
+        "cp -a /var/lib/kubestrap /run/state; mount -t tmpfs -o size=128k tmpfs /var/lib/kubestrap
+         cp -a /run/state/. /var/lib/kubestrap/; rm -r /run/state
          head -c 1M /dev/zero >/var/lib/kubestrap/filler || true",
         "umount /var/lib/kubestrap 2>/dev/null || true; rm -rf /var/lib/kubestrap",
     ),
