@@ -51,6 +51,9 @@ mod support;
 #[path = "tests/objects/golden.rs"]
 mod cluster_objects;
 #[cfg(test)]
+#[path = "tests/damaged.rs"]
+mod damaged;
+#[cfg(test)]
 #[path = "tests/dry.rs"]
 mod dry_runs;
 #[cfg(test)]

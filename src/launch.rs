@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use kubestrap_phases::config::{Layout, NodeConfig, OnControlPlane, asks_for_dry_run};
 use kubestrap_phases::plan::{
-    Journal, KeptJob, LastRun, Plan, Resumed, RunHead, Selection, Store, StoreError, UnfinishedRun, Workflow, run,
+    Journal, KeptJob, LastRun, Plan, Resumed, RunHead, Selection, Sparing, Store, StoreError, UnfinishedRun, Workflow,
+    run,
 };
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::RESET;
@@ -165,7 +166,10 @@ impl<'a> Session<'a> {
             self.rehearse(order, &plan)?;
             return Ok(started.elapsed());
         }
-        let journal = Journal::new(&self.journal_file);
+        // A reset makes room: a full disk must not keep it from that.
+        let sparing = Sparing::over(&self.journal_file);
+        let is_reset = order.workflow.name == RESET.name;
+        let journal = Journal::new(if is_reset { &sparing } else { &self.journal_file });
         let continues = self.announce(order, &head, &journal)?;
         let outcome = self.run_plan(order, &plan, (RunHead { continues, ..head }, job), &journal);
         let ended = self.end(&journal, outcome.as_ref().err());

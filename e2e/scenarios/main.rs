@@ -22,6 +22,7 @@ mod mixed;
 mod phases_alone;
 mod renewal;
 mod reset;
+mod reset_harsh;
 mod side_by_side;
 mod speed;
 mod terminal;

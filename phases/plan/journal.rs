@@ -11,13 +11,14 @@
 //! asked of a whole run stands in a file of its own beside the journal until the run is done (see `job_file`).
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Inventory;
 use crate::problem::{Explain, Problem};
-use crate::world::{Change, Clock, Undo};
+use crate::world::{Change, Clock, Undo, full_disk_fixes, is_full};
 
 /// Version of the journal's lines.
 const JOURNAL_VERSION: u32 = 1;
@@ -30,16 +31,6 @@ pub trait Store {
     fn append(&self, line: &str, sync: bool) -> Result<(), StoreError>;
     /// Leaves only these lines, all at once.
     fn replace(&self, lines: &[String]) -> Result<(), StoreError>;
-    /// When the first whole `init` or `join` began, as far as the journal goes back.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn made_node_at(&self) -> Result<Option<Clock>, Problem> {
-        let heads = self.values()?.into_iter().filter_map(|mut line| serde_json::from_value(line["run"].take()).ok());
-        let mut making = heads.filter(|head: &RunHead| head.whole && ["init", "join"].contains(&&*head.command));
-        Ok(making.next().map(|head| Clock(head.started)))
-    }
-
     /// What was kept of the unfinished run's job.
     fn job(&self) -> Result<Option<String>, StoreError>;
     /// Keeps a run's job, on disk before this returns, or with `None` nothing more. It holds secrets.
@@ -67,9 +58,17 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether there is no space left for the journal.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Failed { source, .. } if is_full(source.kind()))
+    }
+}
+
 impl Explain for StoreError {
     fn id(&self) -> &'static str {
         match self {
+            Self::Failed { .. } if self.is_disk_full() => "disk-full",
             Self::Failed { .. } => "journal",
             Self::Held { .. } => "another-run",
         }
@@ -85,8 +84,9 @@ impl Explain for StoreError {
             Self::Failed { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 vec!["run the same command as root: sudo kubestrap …".to_owned()]
             }
+            Self::Failed { path, .. } if self.is_disk_full() => full_disk_fixes(Path::new(path)),
             Self::Failed { path, .. } => {
-                vec![format!("free space so that {path} can be written (df -h), then run the same command again")]
+                vec![format!("see what is there: ls -ld {path}; then run the same command again")]
             }
             Self::Held { holder, .. } => vec![
                 "wait until it has ended, then run the same command again".to_owned(),

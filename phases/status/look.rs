@@ -12,7 +12,7 @@ use crate::etcd::members;
 use crate::kubeconfig::cluster_of;
 use crate::plan::damage::{self, Harm};
 use crate::problem::Problem;
-use crate::world::{Answer, Clock, Etcd as _, FileKind, Host, Identity, ObjectRef, World};
+use crate::world::{Answer, Clock, FileKind, Host, Identity, ObjectRef, World};
 
 const KUBELET: &str = "kubelet.service";
 const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -105,11 +105,7 @@ fn etcd(node: &NodeConfig, role: Role, world: &World<'_>) -> Result<Option<Resul
     }))
 }
 
-fn health(
-    member: &crate::world::EtcdMember,
-    access: &crate::world::EtcdAccess,
-    world: &World<'_>,
-) -> Member {
+fn health(member: &crate::world::EtcdMember, access: &crate::world::EtcdAccess, world: &World<'_>) -> Member {
     let name = if member.name.is_empty() { member.peer_urls.join(",") } else { member.name.clone() };
     let ailment = match member.client_urls.first() {
         None => Some("it was added and has not started".to_owned()),

@@ -27,10 +27,13 @@ impl Status {
             }
         }
         if let Some(api) = &self.api {
-            add("API", match &api.release {
-                Ok(release) => format!("{} answers, {release}", api.server),
-                Err(reason) => format!("{} does not answer: {reason}", api.server),
-            });
+            add(
+                "API",
+                match &api.release {
+                    Ok(release) => format!("{} answers, {release}", api.server),
+                    Err(reason) => format!("{} does not answer: {reason}", api.server),
+                },
+            );
         }
         if let Some(etcd) = &self.etcd {
             add("etcd", members(etcd));
@@ -50,7 +53,9 @@ impl Status {
             Err(reason) => add("inventory", format!("not known: {reason}")),
             Ok(ours) => {
                 let mut text = format!("{}, {}", counted(ours.files, "file"), counted(ours.folders, "folder"));
-                for (paths, how) in [(&ours.edited, "changed since"), (&ours.empty, "without content, as a power cut leaves it")] {
+                for (paths, how) in
+                    [(&ours.edited, "changed since"), (&ours.empty, "without content, as a power cut leaves it")]
+                {
                     if !paths.is_empty() {
                         let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
                         text += &format!("; {} {how}: {}", paths.len(), names.join(", "));
@@ -158,10 +163,8 @@ fn members(etcd: &Result<Vec<Member>, String>) -> String {
         Ok(members) => members,
         Err(reason) => return format!("does not answer: {reason}"),
     };
-    let sick: Vec<String> = members
-        .iter()
-        .filter_map(|member| Some(format!("{}: {}", member.name, member.ailment.as_ref()?)))
-        .collect();
+    let sick: Vec<String> =
+        members.iter().filter_map(|member| Some(format!("{}: {}", member.name, member.ailment.as_ref()?))).collect();
     let well = if sick.is_empty() { "healthy".to_owned() } else { sick.join("; ") };
     let room = match members.len() {
         0..=2 => "; the loss of one stops the cluster: that takes 3",
@@ -180,8 +183,11 @@ fn span(seconds: i64) -> String {
     [(365 * 86_400, "year"), (86_400, "day"), (3600, "hour"), (60, "minute")]
         .into_iter()
         .find(|(unit, _)| while_ >= *unit)
-        .map_or_else(|| format!("{while_} s"), |(unit, name)| {
-            let count = usize::try_from(while_ / unit).unwrap_or(usize::MAX);
-            counted(count, name)
-        })
+        .map_or_else(
+            || format!("{while_} s"),
+            |(unit, name)| {
+                let count = usize::try_from(while_ / unit).unwrap_or(usize::MAX);
+                counted(count, name)
+            },
+        )
 }

@@ -196,6 +196,10 @@ impl Host for Overlay<'_> {
         Ok(found.into_values().map(|found| self.with_owner(found)).collect())
     }
 
+    fn resolve(&self, path: &Path) -> Result<PathBuf, HostError> {
+        self.base.map_or_else(|| Ok(path.to_owned()), |base| base.resolve(path))
+    }
+
     fn facts(&self) -> Result<Facts, HostError> {
         self.base.map_or_else(|| Ok(self.facts.clone()), Host::facts)
     }

@@ -24,7 +24,18 @@ fn flags(command: Command) -> Command {
         )
         .arg(value("cert-dir", "FOLDER", "Certificate folder; default: /etc/kubernetes/pki"))
         .arg(value("cri-socket", "SOCKET", "Socket of the container runtime; default: the one that is there"))
-        .arg(Arg::new("force").short('f').long("force").action(ArgAction::SetTrue).help("Do not ask"))
+        .arg(
+            Arg::new("force")
+                .short('f')
+                .long("force")
+                .action(ArgAction::Append)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .value_name("PATH")
+                .value_parser(force)
+                .help("Do not ask; with a path, remove that too although it is not ours"),
+        )
         .arg(list("ignore-preflight-errors", "CHECKS", "Accepted for kubeadm's sake"))
         .arg(
             value("kubeconfig", "FILE", "Credentials for drain and for deleting the Node; default: the node's own")
@@ -35,16 +46,28 @@ fn flags(command: Command) -> Command {
         .arg(value("drain-timeout", "DURATION", "How long to wait for Pods to go; default: 2m0s"))
 }
 
+/// A switch, as kubeadm has it, or a path.
+fn force(text: &str) -> Result<String, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true".to_owned()),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false".to_owned()),
+        path if path.starts_with('/') => Ok(path.to_owned()),
+        _ => Err("it is true, false, or the whole path of what is to be removed too".to_owned()),
+    }
+}
+
 pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
     let (selection, matches) = selection(matches);
     let is_whole = selection.only.is_none();
+    let forced: Vec<&str> = matches.get_many::<String>("force").into_iter().flatten().map(String::as_str).collect();
     let flags = ResetFlags {
         config: matches.get_one("config").cloned(),
         cert_dir: text(matches, "cert-dir"),
         cri_socket: text(matches, "cri-socket"),
         kubeconfig: matches.get_one("kubeconfig").cloned(),
         ignore_preflight_errors: texts(matches, "ignore-preflight-errors"),
-        force: matches.get_flag("force"),
+        force: forced.iter().any(|word| *word != "false"),
+        named: forced.iter().filter(|word| word.starts_with('/')).map(|word| (*word).to_owned()).collect(),
         cleanup_tmp_dir: matches.get_flag("cleanup-tmp-dir"),
         skip_drain: matches.get_flag("skip-drain"),
         drain_timeout: text(matches, "drain-timeout"),

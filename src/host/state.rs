@@ -30,7 +30,11 @@ impl JournalFile {
 
     /// Removes the state folder with all that is in it: the last act of a reset, after which nothing here is ours.
     pub(crate) fn forget(&self) -> Result<(), StoreError> {
-        self.hold()?;
+        match self.hold() {
+            // There is no room even for the lock, so that nobody else holds it either.
+            Err(error) if error.is_disk_full() => {}
+            held => held?,
+        }
         self.open.take();
         match fs::remove_dir_all(self.path.parent().unwrap_or(&self.path)) {
             Err(source) if source.kind() != ErrorKind::NotFound => Err(self.failed(source)),
@@ -186,6 +190,8 @@ impl Lock {
         let told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         match told {
             Ok(()) => Ok(Self { _file: file }),
+            // The lock holds without the number, which is for people.
+            Err(source) if source.kind() == ErrorKind::StorageFull => Ok(Self { _file: file }),
             Err(source) => Err(failed(source)),
         }
     }
