@@ -26,6 +26,7 @@ mod reset_harsh;
 mod side_by_side;
 mod speed;
 mod terminal;
+mod undo;
 mod workload;
 mod wrong_input;
 

@@ -124,7 +124,7 @@ fn reset_keeps_what_is_foreign_whatever_is_broken() {
             let now = digests(&node, &files)?;
             expect(now == files, "files of others differ", format!("{files}\n{now}"))?;
             let left = node.script(OURS)?;
-            expect(left.stdout.trim().is_empty(), &format!("reset with {name} left something of ours"), &left)?;
+            expect(left.stdout.trim().is_empty(), format!("reset with {name} left something of ours"), &left)?;
             cluster.kubectl(&["delete", "node", &node.name, "--ignore-not-found"])?;
             node.destroy()?;
             say(&format!("{name}: {:.1} s in all", started.elapsed().as_secs_f32()));

@@ -113,9 +113,9 @@ impl Status {
 
     fn what_it_is(&self) -> String {
         let what = match self.role {
+            _ if self.unfinished.is_some() => return "not a whole node: see the next line".to_owned(),
             Role::ControlPlane => "control-plane node",
             Role::Worker => "worker node",
-            Role::None if self.unfinished.is_some() => "no node yet",
             Role::None => return "no node: kubestrap init or kubestrap join makes it one".to_owned(),
         };
         match (self.since, &self.inventory) {
@@ -177,12 +177,12 @@ fn member_value(member: &Member) -> Value {
     json!({"name": member.name, "healthy": member.ailment.is_none(), "error": member.ailment})
 }
 
-/// The largest unit that gives a number of at least one.
+/// The largest unit that gives a number of at least one; of years, at least two.
 fn span(seconds: i64) -> String {
     let while_ = Duration::from_secs(seconds.max(0).unsigned_abs()).as_secs();
     [(365 * 86_400, "year"), (86_400, "day"), (3600, "hour"), (60, "minute")]
         .into_iter()
-        .find(|(unit, _)| while_ >= *unit)
+        .find(|(unit, name)| while_ >= if *name == "year" { 2 * unit } else { *unit })
         .map_or_else(
             || format!("{while_} s"),
             |(unit, name)| {

@@ -26,7 +26,7 @@ impl Phase<UndoRun> for Objects {
     fn verdict(&self, job: &UndoRun) -> Verdict {
         if job.made_cluster {
             Verdict::Skip("the cluster ends with this node".to_owned())
-        } else if !job.changes.iter().any(|done| object(done).is_some()) {
+        } else if !job.changes.iter().any(|done| object(job, done).is_some()) {
             Verdict::Skip("the run has changed no object".to_owned())
         } else {
             Verdict::Run
@@ -36,30 +36,43 @@ impl Phase<UndoRun> for Objects {
     fn run(&self, job: &UndoRun, world: &World<'_>) -> Result<(), Problem> {
         let mut count = 0;
         for done in job.changes.iter().rev() {
-            let Some(object) = object(done) else { continue };
-            let Some(kubeconfig) = kubeconfig(job, done, world)? else {
-                let what = format!("{object} stays as the run has left it");
-                let left = Problem::new("object-left", what)
-                    .why("no kubeconfig on this machine may change it")
-                    .fix(format!("on a control-plane node: kubectl -n {} get {object}", object.namespace));
-                world.tell(Event::Warning(&left));
-                continue;
+            let Some(object) = object(job, done) else { continue };
+            let taken_back = match kubeconfig(job, done, world)? {
+                Some(path) => take_back(done, object, Identity::Kubeconfig(path), world),
+                None => Err(Problem::new("api-forbidden", "there is no kubeconfig on this machine")),
             };
-            count += usize::from(take_back(done, object, Identity::Kubeconfig(kubeconfig), world)?);
+            match taken_back {
+                Ok(was_there) => count += usize::from(was_there),
+                Err(problem) if problem.id == "api-forbidden" => tell_left(object, &problem, world),
+                Err(problem) => return Err(problem),
+            }
         }
         world.note(&format!("{} taken back", counted(count, "object")));
         Ok(())
     }
 }
 
-/// The object that a change concerns, where it can be taken back. What is only asked for passes by itself.
-fn object(done: &Recorded) -> Option<&ObjectRef> {
+/// The object that a change concerns, where it can be taken back. A request for a certificate passes by itself, and the
+/// Node of a machine that is none any more is deleted.
+fn object<'a>(job: &UndoRun, done: &'a Recorded) -> Option<&'a ObjectRef> {
     match &done.undo {
         Undo::DeleteObject { object } | Undo::RestoreObject { object, .. } => {
-            Some(object).filter(|object| object.kind != "CertificateSigningRequest")
+            let goes = match object.kind.as_str() {
+                "CertificateSigningRequest" => true,
+                "Node" => job.made_node && object.name == job.reset.node.name.as_str(),
+                _ => false,
+            };
+            (!goes).then_some(object)
         }
         _ => None,
     }
+}
+
+fn tell_left(object: &ObjectRef, problem: &Problem, world: &World<'_>) {
+    let left = Problem::new("object-left", format!("{object} stays as the run has left it"))
+        .why(problem.to_string())
+        .fix(format!("look at it with an administrator's kubeconfig: kubectl -n {} get {object}", object.namespace));
+    world.tell(Event::Warning(&left));
 }
 
 /// The credentials with which the change was made, or an administrator's of this node.
