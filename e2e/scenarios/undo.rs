@@ -8,7 +8,8 @@ use kubestrap_e2e::snapshot::Snapshot;
 use kubestrap_e2e::tool::{JoinCommand, PATIENCE, Tool};
 
 /// Files of other people where a run writes, and beside it.
-const SENTINELS: [&str; 3] = ["/etc/kubernetes/notes.txt", "/var/lib/kubelet/config.yaml", "/var/lib/etcd/notes.txt"];
+const SENTINELS: [&str; 3] =
+    ["/etc/kubernetes/notes.txt", "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/notes.txt"];
 
 /// Breaks a command off with SIGKILL once a file is there.
 const KILL_WHEN: &str = r#"
@@ -63,7 +64,6 @@ fn a_run_of_join_is_taken_back() {
         let node = Node::create(run, "join-undone")?;
         let before = prepared(&node)?;
         cluster.join_again(Tool::Kubestrap, &node)?;
-        cluster.wait_node_ready(&node.name)?;
         undo(&node, &before)?;
         cluster.kubectl(&["delete", "node", &node.name])?;
         node.destroy()

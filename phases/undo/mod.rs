@@ -105,7 +105,7 @@ impl Phase<UndoRun> for OfReset {
     }
 
     fn verdict(&self, job: &UndoRun) -> Verdict {
-        if job.made_node { self.0.verdict(&job.reset) } else { Verdict::Skip("the run has made no node".to_owned()) }
+        if job.made_node { self.0.verdict(&job.reset) } else { Verdict::Foreign("the run has made no node".to_owned()) }
     }
 
     fn run(&self, job: &UndoRun, world: &World<'_>) -> Result<(), Problem> {

@@ -25,9 +25,9 @@ impl Phase<UndoRun> for Objects {
 
     fn verdict(&self, job: &UndoRun) -> Verdict {
         if job.made_cluster {
-            Verdict::Skip("the cluster ends with this node".to_owned())
+            Verdict::Foreign("the cluster ends with this node".to_owned())
         } else if !job.changes.iter().any(|done| object(job, done).is_some()) {
-            Verdict::Skip("the run has changed no object".to_owned())
+            Verdict::Foreign("the run has changed no object".to_owned())
         } else {
             Verdict::Run
         }

@@ -36,7 +36,10 @@ impl JournalFile {
             held => held?,
         }
         self.open.take();
-        match fs::remove_dir_all(self.path.parent().unwrap_or(&self.path)) {
+        let removed = fs::remove_dir_all(self.path.parent().unwrap_or(&self.path));
+        // The lock's file is gone too: whoever begins anew takes another.
+        self.lock.take();
+        match removed {
             Err(source) if source.kind() != ErrorKind::NotFound => Err(self.failed(source)),
             _ => Ok(()),
         }
