@@ -12,10 +12,10 @@ use kubestrap_e2e::say;
 use kubestrap_e2e::tool::{JoinCommand, Tool};
 use kubestrap_e2e::wait::wait_for;
 
-const ENDPOINT: &str = "k8s.e2e.test";
+pub(crate) const ENDPOINT: &str = "k8s.e2e.test";
 
 /// Where the endpoint leads on a node.
-fn point_to(node: &Node, target: &Node) -> Result<(), Failure> {
+pub(crate) fn point_to(node: &Node, target: &Node) -> Result<(), Failure> {
     // Not renamed over it: containers see the file itself.
     let script = r#"hosts=$(grep -v " $2\$" /etc/hosts || true); printf '%s\n%s %s\n' "$hosts" "$1" "$2" >/etc/hosts"#;
     node.ok(&["sh", "-euc", script, "sh", &target.address.to_string(), ENDPOINT]).map(|_| ())
