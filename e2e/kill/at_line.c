@@ -4,7 +4,8 @@
  *   AT_SIDE     before or after             AT_SIGNAL  what the program sends itself there
  *   AT_TARGET   self, or parent: who gets the signal
  *   AT_REPORT   a file. At the point it gets one line: "point", how many bytes of the journal are on disk for sure, and
- *               the line itself; at the program's own end "end" and the number of lines that it has written.
+ *               the line itself; a program that ends without having come there writes "end" and the
+ *               number of its lines.
  *
  * Calls of the kernel are made directly, so that nothing of the C library is in between. Children are not meant.
  */
@@ -20,7 +21,7 @@
 
 static char journal[256], report[256];
 static long chosen, lines, synced;
-static int is_after, signal_number, for_parent;
+static int is_after, signal_number, for_parent, has_struck;
 
 static void tell(const char *word, long number, const char *text, size_t length) {
     char line[512];
@@ -48,7 +49,7 @@ __attribute__((constructor)) static void begin(void) {
 }
 
 __attribute__((destructor)) static void end(void) {
-    if (journal[0]) tell("end", lines, "", 0);
+    if (journal[0] && !has_struck) tell("end", lines, "", 0);
 }
 
 static int is_journal(int file) {
@@ -62,6 +63,7 @@ static int is_journal(int file) {
 }
 
 static void strike(const char *text, size_t length) {
+    has_struck = 1;
     tell("point", synced, text, length - 1);
     kill(for_parent ? getppid() : getpid(), signal_number);
 }
