@@ -103,14 +103,14 @@ impl Breaker {
         let nowhere = Point { line: 0, side: Side::Before };
         let words = self.armed(node, command, nowhere, Blow::Signal(0))?;
         let output = node.run_with(&words.iter().map(String::as_str).collect::<Vec<_>>(), b"", PATIENCE)?.success()?;
-        let report = node.read(REPORT)?;
-        let lines = report.strip_prefix("end ").and_then(|rest| rest.trim().parse().ok());
-        let lines = lines.ok_or_else(|| Failure::new("the lines of the journal were not counted", report))?;
-        Ok((output, lines))
+        match lines_at_end(node)? {
+            Some(lines) if lines > 0 => Ok((output, lines)),
+            _ => Err(Failure::new("the lines of the journal were not counted", output)),
+        }
     }
 
-    /// Runs a command that is broken off at this point. A command that ends by itself before it comes there, or whose
-    /// writes cannot be seen, is a failure.
+    /// Runs a command that is broken off at this point. A command that ends before it comes there, or whose writes cannot
+    /// be seen, is a failure.
     pub fn break_off(&self, node: &Node, command: &[&str], at: Point, blow: Blow) -> Result<Reached, Failure> {
         let words = self.armed(node, command, at, blow)?;
         let output = node.run_with(&words.iter().map(String::as_str).collect::<Vec<_>>(), b"", PATIENCE)?;
@@ -130,6 +130,12 @@ impl Breaker {
         let output = node.run_with(&words, b"", PATIENCE)?;
         reached(node, at, output)
     }
+}
+
+/// The lines that the last command wrote, if it came to its end without reaching its point.
+pub fn lines_at_end(node: &Node) -> Result<Option<u64>, Failure> {
+    let report = node.run(&["cat", REPORT])?.stdout;
+    Ok(report.strip_prefix("end ").and_then(|rest| rest.trim().parse().ok()))
 }
 
 /// What the library reported; it says "end" where the program came to its end without reaching the point.

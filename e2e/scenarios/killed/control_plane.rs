@@ -1,7 +1,7 @@
 //! `join --control-plane`, killed: the same command again ends as an unbroken run ends, with two members of etcd that
 //! both vote, and no third.
 
-use super::{all_end_well, ends, kill, runs};
+use super::{FULL, all_end_well, ends, kill, runs};
 use crate::ha::{ENDPOINT, point_to};
 use crate::{only_kubestrap, scenario};
 use kubestrap_e2e::cluster::{Cluster, SETTLES};
@@ -46,14 +46,14 @@ fn join_of_a_control_plane_node_goes_on_wherever_it_was_killed() {
         say(&format!("unbroken: {:.1} s, {lines} lines of the journal", output.took.as_secs_f32()));
         let unbroken = found(&cluster, &node)?;
         leave(&cluster, &node)?;
-        all_end_well(run, "join --control-plane", &runs(lines, 2, 40), |points| {
+        all_end_well(run, "join --control-plane", &runs(lines, 2, FULL), |points| {
             let node = present(run, &cluster)?;
-            kill(&breaker, &node, &command, points)?;
+            let missed = kill(&breaker, &node, &command, points)?;
             let output = Tool::Kubestrap.join_control_plane(&node, &join)?.success()?;
             say(&format!("kubestrap join --control-plane on {}: {:.1} s", node.name, output.took.as_secs_f32()));
             has_members(&cluster.control_plane, &[&cluster.control_plane.name, NAME])?;
             ends::same("the node and the cluster are", &unbroken, &found(&cluster, &node)?)?;
-            leave(&cluster, &node)
+            leave(&cluster, &node).map(|()| missed)
         })?;
         node.destroy()?;
         cluster.destroy()

@@ -1,6 +1,6 @@
 //! `init`, killed: the same command again ends as an unbroken run ends, with one Node and one bootstrap token.
 
-use super::{all_end_well, kill, lab, runs};
+use super::{FULL, all_end_well, kill, lab, runs};
 use crate::{only_kubestrap, scenario};
 
 #[test]
@@ -13,11 +13,11 @@ fn init_goes_on_wherever_it_was_killed() {
         let lab = lab::Lab::open(run)?;
         let lines = lab.init_lines;
         lab.give_back();
-        all_end_well(run, "init", &runs(lines, 4, 40), |points| {
+        all_end_well(run, "init", &runs(lines, 4, FULL), |points| {
             lab::lend(run, |lab| {
-                kill(&lab.breaker, &lab.node, &lab.init_command()?, points)?;
+                let missed = kill(&lab.breaker, &lab.node, &lab.init_command()?, points)?;
                 lab.ended_well(&lab.init(run)?)?;
-                lab.reset().map(|_| ())
+                lab.reset().map(|_| missed)
             })
         })
     });

@@ -56,11 +56,11 @@ pub(super) struct Lab {
 static FREE: Mutex<Option<Lab>> = Mutex::new(None);
 
 /// Lends the lab; after a failure its node stays for the logs, and the next one who wants a lab gets a new one.
-pub(super) fn lend(run: &Run, body: impl FnOnce(&Lab) -> Result<(), Failure>) -> Result<(), Failure> {
+pub(super) fn lend<T>(run: &Run, body: impl FnOnce(&Lab) -> Result<T, Failure>) -> Result<T, Failure> {
     let lab = Lab::open(run)?;
-    body(&lab)?;
+    let outcome = body(&lab)?;
     lab.give_back();
-    Ok(())
+    Ok(outcome)
 }
 
 impl Lab {

@@ -20,7 +20,7 @@ fn init_goes_on_after_a_power_cut() {
             lab::lend(run, |lab| {
                 points.iter().try_for_each(|point| goes_dark(lab, *point))?;
                 lab.ended_well(&lab.init(run)?)?;
-                lab.reset().map(|_| ())
+                lab.reset().map(|_| 0)
             })
         })
     });

@@ -1,7 +1,7 @@
 //! `join` of a worker, killed: the same command again ends as an unbroken run ends, with one Node, and changes nothing
 //! else in the cluster.
 
-use super::{all_end_well, ends, kill, runs};
+use super::{FULL, all_end_well, ends, kill, runs};
 use crate::{only_kubestrap, scenario, shared_cluster};
 use kubestrap_e2e::cluster::Cluster;
 use kubestrap_e2e::failure::Failure;
@@ -26,12 +26,12 @@ fn join_goes_on_wherever_it_was_killed() {
         let (_, lines) = breaker.count(&node, &command)?;
         let unbroken = found(cluster, &node)?;
         leave(cluster, &node)?;
-        all_end_well(run, "join", &runs(lines, 4, 40), |points| {
+        all_end_well(run, "join", &runs(lines, 4, FULL), |points| {
             let attempt = |node: &Node| {
-                kill(&breaker, node, &command, points)?;
+                let missed = kill(&breaker, node, &command, points)?;
                 cluster.join_again(Tool::Kubestrap, node)?;
                 ends::same("the node and the cluster are", &unbroken, &found(cluster, node)?)?;
-                leave(cluster, node)
+                leave(cluster, node).map(|()| missed)
             };
             attempt(&present(run)?)
         })?;
