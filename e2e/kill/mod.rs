@@ -188,8 +188,10 @@ pub fn spread(lines: u64, at_most: u64) -> Vec<Point> {
         let sides = |line| [Side::Before, Side::After].map(|side| Point { line, side });
         return (1..=lines).flat_map(sides).collect();
     }
-    let nth =
-        |n: u64| Point { line: 1 + n * lines / at_most, side: if n % 2 == 0 { Side::Before } else { Side::After } };
+    let nth = |n: u64| Point {
+        line: 1 + n * lines / at_most,
+        side: if n.is_multiple_of(2) { Side::Before } else { Side::After },
+    };
     (0..at_most).map(nth).collect()
 }
 
