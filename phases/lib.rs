@@ -32,6 +32,7 @@ pub mod reset;
 pub mod rootless;
 pub mod shared_certs;
 pub mod show_join_command;
+pub mod undo;
 pub mod upload_config;
 pub mod wait_control_plane;
 pub mod workflows;

@@ -39,12 +39,12 @@ fn two_control_planes(run: &Run, first: Tool, second: Tool, names: [&str; 2]) ->
 }
 
 /// kubectl at one node's own API server.
-fn at<'c>(cluster: &'c Cluster, node: &Node) -> impl Fn(&[&str]) -> Result<String, Failure> + 'c {
+pub(crate) fn at<'c>(cluster: &'c Cluster, node: &Node) -> impl Fn(&[&str]) -> Result<String, Failure> + 'c {
     let server = format!("https://{}:6443", node.address);
     move |arguments| Ok(cluster.kubectl(&[&["--server", &server], arguments].concat())?.stdout)
 }
 
-fn serves(cluster: &Cluster, node: &Node) -> Result<(), Failure> {
+pub(crate) fn serves(cluster: &Cluster, node: &Node) -> Result<(), Failure> {
     wait_for(&format!("the API server of {}", node.name), SETTLES, || {
         let ready = at(cluster, node)(&["get", "--raw", "/readyz"])?;
         expect(ready == "ok", "/readyz does not say ok", ready)
@@ -63,7 +63,7 @@ fn can_be_written(cluster: &Cluster, node: &Node, name: &str) -> Result<(), Fail
 }
 
 /// What the cluster knows of its control plane.
-fn is_known(cluster: &Cluster, node: &Node) -> Result<(), Failure> {
+pub(crate) fn is_known(cluster: &Cluster, node: &Node) -> Result<(), Failure> {
     let object = cluster.object(&["--server", &format!("https://{}:6443", node.address), "get", "node", &node.name])?;
     let labels = &object["metadata"]["labels"];
     expect(labels["node-role.kubernetes.io/control-plane"] == "", "the Node has no label", labels)?;

@@ -15,6 +15,7 @@ mod ha;
 mod halves;
 mod init;
 mod join;
+mod join_phases_alone;
 mod killed;
 mod leave;
 mod mixed;

@@ -2,7 +2,9 @@
 
 mod artifact;
 mod inventory;
+mod job_file;
 mod journal;
+mod last_run;
 mod names;
 mod phase;
 mod run;
@@ -10,7 +12,9 @@ mod workflow;
 
 pub use artifact::Artifact;
 pub use inventory::{Inventory, OwnedFile};
+pub use job_file::{KeptJob, Resumed};
 pub use journal::{Entry, Journal, RunHead, Store, StoreError, UnfinishedRun};
+pub use last_run::{LastRun, Recorded};
 pub use names::{Fate, OTHER_NAMES, OtherName};
 pub use phase::{Phase, Verdict};
 pub use run::run;

@@ -15,6 +15,7 @@ mod remove;
 mod reset;
 mod shared;
 mod token;
+mod undo;
 mod upgrade;
 mod usage;
 
@@ -64,6 +65,7 @@ pub(crate) fn command() -> Command {
         join::command(),
         preflight::command(),
         reset::command(),
+        undo::command(),
         remove::command(),
         token::command(),
         config::command(),
@@ -83,6 +85,7 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("init", matches)) => init::run(matches, shared, report),
         Some(("join", matches)) => join::run(matches, shared, report),
         Some(("reset", matches)) => reset::run(matches, shared, report),
+        Some(("undo", matches)) => undo::run(matches, shared, report),
         Some(("remove", matches)) => remove::run(matches, shared, report),
         Some(("token", matches)) => token::run(matches, shared, report),
         Some(("config", matches)) => config::run(matches, shared, report),

@@ -1,7 +1,5 @@
 //! `kubestrap reset`: flags, the question beforehand, and closing words.
 
-use std::io::BufRead as _;
-
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use kubestrap_phases::config::{Reset, ResetFlags, resolve_reset};
 use kubestrap_phases::problem::Problem;
@@ -11,7 +9,7 @@ use kubestrap_phases::world::Host;
 use super::phases::{selection, with_phases};
 use super::shared::{Shared, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
-use crate::report::{Report, say};
+use crate::report::{Report, confirmed};
 
 pub(super) fn command() -> Command {
     let about = "Take this machine out of its cluster and remove what made it a node";
@@ -56,12 +54,12 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     let job = resolve_reset(&flags, session.host())?;
     session.obey(&job.node);
     let selection = selection.or_skip(&job.node.skip_phases);
-    if !job.force && !session.is_dry() && !is_confirmed(&job, session.host()) {
+    if !job.force && !session.is_dry() && !confirmed(&question(&job, session.host())) {
         return Err(Problem::new("not-confirmed", "reset was not confirmed; nothing was changed")
             .fix("answer y, or say so beforehand: kubestrap reset --force"));
     }
-    let took =
-        session.run(&Order { workflow: &RESET, job: &job, selection: &selection, subject: job.node.name.as_str() })?;
+    let order = Order { workflow: &RESET, job: &job, selection: &selection, subject: job.node.name.as_str() };
+    let took = if is_whole { session.run_whole(&order, None)? } else { session.run(&order)? };
     if is_whole && !session.is_dry() {
         session.forget()?;
         report.end(&format!("\n{} is no node any more. It took {:.1} s.\n", job.node.name, took.as_secs_f64()));
@@ -71,18 +69,15 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     Ok(())
 }
 
-fn is_confirmed(job: &Reset, host: &dyn Host) -> bool {
+fn question(job: &Reset, host: &dyn Host) -> String {
     let data = job.etcd_data_dir.join("member");
     let and_data = match host.stat(&data) {
         Ok(Some(_)) => format!(", with etcd's data in {}", data.display()),
         _ => String::new(),
     };
-    say(&format!(
+    format!(
         "This takes {} out of its cluster, ends its Pods and removes what made it a node{and_data}.\n\
          Other files stay. Go on? [y/N]",
         job.node.name,
-    ));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    )
 }

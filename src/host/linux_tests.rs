@@ -30,7 +30,7 @@ fn file(path: &Path, content: &str, mode: u32) -> Change {
 fn back(undo: Undo) -> Change {
     match undo {
         Undo::Remove { path } => Change::Remove { path },
-        Undo::Restore { path, kept, mode } => {
+        Undo::Restore { path, kept, mode, .. } => {
             Change::File { path, content: Content::new(fs::read(kept).unwrap()), mode }
         }
         Undo::Owner { path, uid, gid, mode } => Change::Owner { path, uid, gid, mode },

@@ -12,7 +12,7 @@ mod plain;
 mod problem;
 
 use std::cell::RefCell;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -210,6 +210,14 @@ impl Progress for Report {
 pub(crate) fn say(text: &str) {
     // Nobody is there to be told that nobody is there.
     let _ = writeln!(io::stderr(), "{}", text.trim_end());
+}
+
+/// Asks, and reads whether the answer is yes.
+pub(crate) fn confirmed(question: &str) -> bool {
+    say(question);
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// A result on standard output.

@@ -369,7 +369,7 @@ impl Host for Machine {
         };
         let kept = Path::new(KEPT).join(crate::world::sha256_hex(&bytes));
         self.kept.borrow_mut().insert(kept.clone(), bytes);
-        Ok(Undo::Restore { path: path.clone(), kept, mode: found.mode })
+        Ok(Undo::Restore { path: path.clone(), kept, mode: found.mode, uid: found.uid, gid: found.gid })
     }
 
     fn apply(&self, change: &Change) -> Result<(), HostError> {
@@ -431,7 +431,14 @@ impl Cluster for Machine {
     }
 
     fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {
-        self.answers().and_then(|()| Cluster::prepare(&self.overlay, change))
+        self.answers()?;
+        let undo = Cluster::prepare(&self.overlay, change)?;
+        if let (Undo::RestoreObject { kept, .. }, Some(before)) =
+            (&undo, self.overlay.get(&change.identity, &change.object)?)
+        {
+            self.kept.borrow_mut().insert(kept.clone(), before.to_string().into_bytes());
+        }
+        Ok(undo)
     }
 
     fn apply(&self, change: &ObjectChange) -> Result<(), ClusterError> {
