@@ -1,10 +1,12 @@
 //! End-to-end tests: the built kubestrap, or kubeadm, on real nodes. Read `nodes` for what a node is, `cluster` for
 //! what a scenario works with, `run` for how everything is taken away again, and `README.md` for how to run it.
 
+pub mod chance;
 pub mod clean;
 pub mod cluster;
 pub mod command;
 pub mod failure;
+pub mod kill;
 pub mod logs;
 pub mod meaning;
 pub mod nodes;

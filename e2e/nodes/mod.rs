@@ -149,6 +149,16 @@ impl Node {
         nspawn::cut_power(&self.record, self)
     }
 
+    /// Takes the end of a file off, on the disk of a node whose power was cut: what a program had written but not synced
+    /// would be lost on a machine. A file that is shorter, or not there, stays so.
+    pub fn shorten(&self, path: &str, length: u64) -> Result<(), Failure> {
+        let path = self.root().join(path.trim_start_matches('/'));
+        let failed = |error: std::io::Error| Failure::new(format!("cannot shorten {}", path.display()), error);
+        let Ok(found) = fs::metadata(&path) else { return Ok(()) };
+        let file = fs::OpenOptions::new().write(true).open(&path).map_err(failed)?;
+        file.set_len(length.min(found.len())).map_err(failed)
+    }
+
     /// Switches the node on again.
     pub fn boot(&self) -> Result<(), Failure> {
         nspawn::boot(&self.record, self)

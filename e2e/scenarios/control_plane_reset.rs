@@ -88,6 +88,6 @@ fn is_known(tool: Tool, difference: &str) -> bool {
 }
 
 /// The kubelet's unit tries every 10 s whether there is a configuration; whether it runs in this moment is chance.
-fn is_kubelet(difference: &str) -> bool {
+pub(crate) fn is_kubelet(difference: &str) -> bool {
     difference.contains(" process kubelet") || difference.contains(" process (kubelet)")
 }

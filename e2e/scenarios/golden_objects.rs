@@ -104,15 +104,29 @@ pub(crate) fn differences(cluster: &Cluster) -> Result<Vec<String>, Failure> {
 /// The objects that kubeadm does not make.
 pub(crate) fn additions(cluster: &Cluster) -> Result<Vec<String>, Failure> {
     let expected: Vec<String> = golden_objects(cluster)?.iter().map(|(_, object)| title(object)).collect();
-    let is_foreign = |object: &Value| {
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        object["kind"] == "ServiceAccount"
-            || NOT_OF_THE_TOOL.iter().any(|known| name.starts_with(known))
-            || object["metadata"]["labels"]["kubernetes.io/bootstrapping"] == "rbac-defaults"
-    };
     let all = objects(cluster)?;
     let more = all.iter().filter(|object| !is_foreign(object)).map(title);
     Ok(more.filter(|title| !expected.contains(title)).collect())
+}
+
+/// A line for each object of the tool's: its name, and its meaning.
+pub(crate) fn meanings(cluster: &Cluster) -> Result<Vec<String>, Failure> {
+    let all = objects(cluster)?;
+    let ours = all.iter().filter(|object| !is_foreign(object) || is_account_of_the_tool(object));
+    Ok(ours.map(|object| format!("{} {}", title(object), essence(object))).collect())
+}
+
+/// Controllers have accounts of their own; these are of the addons.
+fn is_account_of_the_tool(object: &Value) -> bool {
+    object["kind"] == "ServiceAccount"
+        && ["kube-proxy", "coredns"].iter().any(|name| object["metadata"]["name"] == *name)
+}
+
+fn is_foreign(object: &Value) -> bool {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    object["kind"] == "ServiceAccount"
+        || NOT_OF_THE_TOOL.iter().any(|known| name.starts_with(known))
+        || object["metadata"]["labels"]["kubernetes.io/bootstrapping"] == "rbac-defaults"
 }
 
 /// All objects in which the tool's are found.

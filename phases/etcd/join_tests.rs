@@ -266,3 +266,16 @@ fn a_pod_of_a_member_that_is_gone_hides_no_other_member() {
     stage.run(&JOIN_ETCD, &join_control_plane(V1_20)).unwrap();
     assert_eq!(voters(&stage), ["n1", "n2"]);
 }
+
+/// For some seconds after a reset, not even the API servers of the others are known. Found on real nodes.
+#[test]
+fn what_an_earlier_life_of_this_node_left_is_not_taken_for_the_cluster() {
+    let mut stage = ready_without_pod();
+    stage.machine.overlay =
+        std::mem::take(&mut stage.machine.overlay).with_object(etcd_pod("n2", "10.77.0.12")).with_object(json!({
+            "apiVersion": "v1", "kind": "Endpoints", "metadata": {"namespace": "default", "name": "kubernetes"},
+            "subsets": [{"addresses": [{"ip": "10.77.0.12"}], "ports": [{"name": "https", "port": 6443}]}],
+        }));
+    stage.machine.overlay.silence(&["https://10.77.0.12:2379"]);
+    refused("its own Pod", &stage, "etcd-no-endpoint");
+}

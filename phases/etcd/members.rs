@@ -56,10 +56,11 @@ pub(crate) fn shown_endpoints(identity: &Identity, world: &World<'_>) -> Result<
     Ok(urls)
 }
 
-/// How this node reaches the cluster's etcd: members of other nodes first, since its own may have no vote yet.
+/// How this node reaches the cluster's etcd: members of other nodes first, since its own may have no vote yet. Waits for one
+/// of another node: right after a reset of this one, the cluster may for some seconds know only what its earlier life left.
 ///
 /// # Errors
-/// `etcd-no-endpoint` when no Pod shows an address in time; when the API server refuses the question.
+/// `etcd-no-endpoint` when no other node shows an address in time; when the API server refuses the question.
 pub(super) fn found(job: &dyn OnControlPlane, world: &World<'_>) -> Result<EtcdAccess, Problem> {
     let layout = &job.node().layout;
     let (identity, own) = (Identity::Kubeconfig(layout.kubeconfig("admin.conf")), local::client_url(job));
@@ -71,10 +72,10 @@ pub(super) fn found(job: &dyn OnControlPlane, world: &World<'_>) -> Result<EtcdA
             let beside = beside_api_servers(&identity, world).unwrap_or_default();
             let unknown: Vec<String> = beside.into_iter().filter(|url| !endpoints.contains(url)).collect();
             endpoints.extend(unknown);
-            Ok(if endpoints.is_empty() {
-                Probe::NotYet("no Pod of etcd shows its address".to_owned())
-            } else {
+            Ok(if endpoints.iter().any(|endpoint| *endpoint != own) {
                 Probe::Yes
+            } else {
+                Probe::NotYet("no Pod of etcd on another node shows its address".to_owned())
             })
         }
         Err(problem) if objects::may_pass(&problem) => Ok(Probe::NotYet(problem.why)),

@@ -23,7 +23,7 @@ use crate::kubeconfig::render_for_kubelet;
 use crate::objects;
 use crate::plan::{Artifact, Phase, damage};
 use crate::problem::Problem;
-use crate::world::{Change, Clock, Content, Identity, KeyAlgorithm, Probe, Wait, World, sha256_hex};
+use crate::world::{Change, Clock, Content, FileKind, Identity, KeyAlgorithm, Probe, Wait, World, sha256_hex};
 
 /// The phase.
 pub struct TlsBootstrap;
@@ -53,8 +53,9 @@ impl<J: Joining> Phase<J> for TlsBootstrap {
             // Only a dry run gets none: what the cluster would issue is not known, and would be hidden with the key anyway.
             let certificate = certificate(job, &key, world)?.unwrap_or_default();
             let pair = format!("{}{}", certificate.trim_start(), key.pem().reveal());
-            world.put_file(&files.pair, Content::new(pair), 0o600)?;
-            world.change(&Change::Link { path: files.current.clone(), target: files.pair.clone() })?;
+            let path = files.of_unfinished(&key, world)?.unwrap_or_else(|| files.pair.clone());
+            world.put_file(&path, Content::new(pair), 0o600)?;
+            world.change(&Change::Link { path: files.current.clone(), target: path })?;
             let found = job.discovery();
             let text = render_for_kubelet(&job.kubelet_server(), &found.ca_pem, &files.current, &job.cluster().release);
             world.put_file(&files.kubeconfig, Content::new(text), 0o600)?;
@@ -94,6 +95,19 @@ impl Files {
             kubeconfig: job.node().layout.kubeconfig("kubelet.conf"),
             current,
         }
+    }
+
+    /// Where an earlier run, at another moment, has put the certificate for this key.
+    fn of_unfinished(&self, key: &PrivateKey, world: &World<'_>) -> Result<Option<PathBuf>, Problem> {
+        let folder = self.pair.parent().unwrap_or_else(|| Path::new("/"));
+        for found in world.host().list(folder)? {
+            let is_candidate = found.kind == FileKind::File && found.path != self.key;
+            let holds_key = |bytes: Vec<u8>| bytes.ends_with(key.pem().reveal().as_bytes());
+            if is_candidate && world.host().read(&found.path)?.is_some_and(holds_key) {
+                return Ok(Some(found.path));
+            }
+        }
+        Ok(None)
     }
 }
 

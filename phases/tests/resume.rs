@@ -1,7 +1,7 @@
 //! A run that is broken off anywhere is finished by the same command: at every line of the journal, at every change that
 //! fails, and by the user after every change.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Init, JoinControlPlane, JoinWorker, Release, Reset};
 use crate::plan::Workflow;
@@ -126,7 +126,7 @@ fn count(stage: &Stage, kind: &str) -> usize {
     stage.machine.overlay.objects().iter().filter(|object| object["kind"] == kind).count()
 }
 
-type Tree = std::collections::BTreeMap<std::path::PathBuf, (u32, Option<Vec<u8>>)>;
+type Tree = std::collections::BTreeMap<PathBuf, (u32, Option<Vec<u8>>)>;
 
 /// Every file is as it was, or as a change that was made says, or the kubelet's.
 fn nothing_is_half_written(stage: &Stage, there: &Tree, before: usize, name: &str) {
@@ -222,6 +222,29 @@ fn join_goes_on_after_any_change_that_failed() {
 #[test]
 fn join_goes_on_after_the_user_stopped_it_anywhere() {
     finishes(&JOINING, &USER_STOPS);
+}
+
+/// The kubelet's certificate has the moment of its making in its name. Found on real nodes.
+#[test]
+fn join_that_goes_on_a_minute_later_leaves_one_certificate_of_the_kubelet() {
+    let case = &JOINING[1];
+    for n in 0.. {
+        let stage = (case.stage)();
+        let job = (case.job)(&stage);
+        (JOURNAL_FAILS.arm)(&stage, n);
+        if stage.run(case.workflow, &job).is_ok() {
+            assert!(n > 10, "nothing was broken off");
+            return;
+        }
+        stage.mend();
+        stage.pass_a_minute();
+        stage.run(case.workflow, &job).unwrap();
+        let tree = stage.machine.tree();
+        let is_pair = |path: &&PathBuf| path.starts_with("/var/lib/kubelet/pki") && tree[*path].1.is_some();
+        let pairs: Vec<_> =
+            tree.keys().filter(is_pair).filter(|path| path.to_string_lossy().contains("kubelet-client-2")).collect();
+        assert_eq!(pairs.len(), 1, "journal line {n}: {pairs:?}");
+    }
 }
 
 #[test]

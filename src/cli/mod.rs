@@ -44,7 +44,7 @@ pub(crate) fn run() -> ExitCode {
         Some(("preflight", matches)) => preflight::run(matches, &shared, &report),
         _ => dispatch(&matches, &shared, &report).map(|()| ExitCode::SUCCESS),
     };
-    match outcome {
+    match outcome.and_then(|code| report.is_given().map(|()| code)) {
         Ok(code) => code,
         Err(problem) => {
             report.problem(&problem);

@@ -1,10 +1,12 @@
 //! The end of a dry run for people: what was assumed on standard error, the list of changes on standard output.
 
+use std::io;
+
 use kubestrap_phases::world::{Change, DryRun};
 
 use super::{result, say};
 
-pub(super) fn tell(command: &str, dry: &DryRun, is_complete: bool) {
+pub(super) fn tell(command: &str, dry: &DryRun, is_complete: bool) -> io::Result<()> {
     let changes = dry.changes();
     let assumed: String = dry.assumed().iter().map(|line| format!("\nassumed: {line}")).collect();
     let until = if is_complete { "" } else { " before it would stop" };
@@ -15,7 +17,8 @@ pub(super) fn tell(command: &str, dry: &DryRun, is_complete: bool) {
         more => format!("{more} changes would be made{until}:"),
     };
     say(&format!("{assumed}\n\nnothing was changed; {outcome}"));
-    if !changes.is_empty() {
-        result(&changes.iter().map(Change::shown).collect::<Vec<_>>().join("\n"));
+    if changes.is_empty() {
+        return Ok(());
     }
+    result(&changes.iter().map(Change::shown).collect::<Vec<_>>().join("\n"))
 }

@@ -1,7 +1,7 @@
 //! One JSON object per event and line, or one YAML document per event, on standard output; names are stable.
 
 use std::cell::RefCell;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::time::Instant;
 
 use kubestrap_phases::problem::Problem;
@@ -30,24 +30,25 @@ impl Json {
     }
 
     /// A whole answer, which stands alone: indented, without a time.
-    pub(super) fn answer(&self, value: &Value) {
+    pub(super) fn answer(&self, value: &Value) -> io::Result<()> {
         super::result(&match self.form {
             Form::Lines => format!("{value:#}"),
             Form::Documents => yaml::write(value),
-        });
+        })
     }
 
     /// Several answers: JSON objects one after the other, YAML documents.
-    pub(super) fn answers(&self, values: &[Value]) {
+    pub(super) fn answers(&self, values: &[Value]) -> io::Result<()> {
         for (index, value) in values.iter().enumerate() {
             if index > 0 && self.form == Form::Documents {
-                super::result("---");
+                super::result("---")?;
             }
-            self.answer(value);
+            self.answer(value)?;
         }
+        Ok(())
     }
 
-    pub(super) fn event(&self, event: Event<'_>) {
+    pub(super) fn event(&self, event: Event<'_>) -> io::Result<()> {
         let value = match event {
             Event::WorkflowStarted { name, subject } => {
                 json!({"event": "started", "command": name, "subject": subject})
@@ -58,7 +59,7 @@ impl Json {
             }
             Event::Changing(change) => json!({"event": "change", "summary": change.summary()}),
             // A wait is told when it ends: its phase does.
-            Event::Waiting { .. } => return,
+            Event::Waiting { .. } => return Ok(()),
             Event::Note(text) => json!({"event": "note", "text": text}),
             Event::Warning(problem) => json!({"event": "warning", "problem": value(problem)}),
             Event::PhaseFinished { path, changes } => {
@@ -69,28 +70,28 @@ impl Json {
             Event::PhaseFailed { path } => json!({"event": "phase-failed", "phase": path}),
             Event::Result(text) => json!({"event": "result", "text": text}),
         };
-        self.line(value);
+        self.line(value)
     }
 
     /// What a dry run has found out.
-    pub(super) fn rehearsed(&self, command: &str, dry: &DryRun, is_complete: bool) {
+    pub(super) fn rehearsed(&self, command: &str, dry: &DryRun, is_complete: bool) -> io::Result<()> {
         let changes: Vec<Value> = dry.changes().iter().map(Change::shown_form).collect();
         self.line(json!({
             "event": "dry-run", "command": command, "assumed": dry.assumed(), "changes": changes, "complete": is_complete,
-        }));
+        }))
     }
 
-    pub(super) fn problem(&self, problem: &Problem) {
-        self.line(json!({"event": "problem", "problem": value(problem), "exit-code": problem.exit.code()}));
+    pub(super) fn problem(&self, problem: &Problem) -> io::Result<()> {
+        self.line(json!({"event": "problem", "problem": value(problem), "exit-code": problem.exit.code()}))
     }
 
-    fn line(&self, mut value: Value) {
+    fn line(&self, mut value: Value) -> io::Result<()> {
         value["at"] = json!(rounded(self.started.elapsed().as_secs_f64()));
         let text = match self.form {
             Form::Lines => format!("{value}\n"),
             Form::Documents => format!("---\n{}", yaml::write(&value)),
         };
-        let _ = std::io::stdout().write_all(text.as_bytes());
+        io::stdout().write_all(text.as_bytes())
     }
 }
 

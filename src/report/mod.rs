@@ -1,7 +1,7 @@
 //! How the program speaks: living lines on a terminal, plain lines in a pipe, JSON or YAML on request.
 //!
-//! Results go to standard output, everything else to standard error. A closed terminal or a full pipe never ends a run:
-//! what cannot be written is dropped.
+//! Results go to standard output, everything else to standard error. A closed terminal or pipe never ends a run: what
+//! cannot be written is dropped. Only a result that cannot be given is a failure, told when all is done.
 
 mod bars;
 mod checks;
@@ -12,7 +12,7 @@ mod plain;
 mod problem;
 
 use std::cell::RefCell;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -53,6 +53,8 @@ pub(crate) struct Report {
     way: Way,
     /// Results wait for the end, so that they stand last.
     results: RefCell<Vec<String>>,
+    /// Why a result could not be given.
+    lost: RefCell<Option<io::Error>>,
 }
 
 enum Way {
@@ -67,18 +69,16 @@ impl Report {
         let way = match output {
             Output::Json => Way::Json(json::Json::new(json::Form::Lines)),
             Output::Yaml => Way::Json(json::Json::new(json::Form::Documents)),
-            Output::Text | Output::Short if plain || !std::io::stderr().is_terminal() => {
-                Way::Plain(plain::Plain::new())
-            }
+            Output::Text | Output::Short if plain || !io::stderr().is_terminal() => Way::Plain(plain::Plain::new()),
             Output::Text | Output::Short => Way::Bars(bars::Bars::new()),
         };
-        Self { way, results: RefCell::default() }
+        Self { way, results: RefCell::default(), lost: RefCell::default() }
     }
 
     /// Tells the problem that ends the run.
     pub(crate) fn problem(&self, problem: &Problem) {
         match &self.way {
-            Way::Json(json) => json.problem(problem),
+            Way::Json(json) => drop(json.problem(problem)),
             Way::Bars(_) => {
                 self.pause();
                 say(&problem::text(problem, problem::Paint::of_terminal()));
@@ -93,7 +93,7 @@ impl Report {
     /// Warns outside of any run.
     pub(crate) fn warning(&self, problem: &Problem) {
         match &self.way {
-            Way::Json(json) => json.event(Event::Warning(problem)),
+            Way::Json(json) => drop(json.event(Event::Warning(problem))),
             Way::Bars(_) | Way::Plain(_) => {
                 say(&format!("warn  {problem}"));
                 problem.fixes.iter().for_each(|fix| say(&format!("      fix: {fix}")));
@@ -104,8 +104,8 @@ impl Report {
     /// Gives the answer of a command that only looks: as text for people, or as a value for programs.
     pub(crate) fn answer(&self, text: &str, value: &Value) {
         match &self.way {
-            Way::Json(json) => json.answer(value),
-            Way::Bars(_) | Way::Plain(_) => result(text),
+            Way::Json(json) => self.keep(json.answer(value)),
+            Way::Bars(_) | Way::Plain(_) => self.result(text),
         }
     }
 
@@ -117,9 +117,9 @@ impl Report {
     /// Gives an answer that is several objects for a program: one after the other, as kubeadm does.
     pub(crate) fn answers(&self, text: &str, values: &[Value]) {
         match &self.way {
-            Way::Json(json) => json.answers(values),
+            Way::Json(json) => self.keep(json.answers(values)),
             Way::Bars(_) | Way::Plain(_) if text.is_empty() => {}
-            Way::Bars(_) | Way::Plain(_) => result(text),
+            Way::Bars(_) | Way::Plain(_) => self.result(text),
         }
     }
 
@@ -131,10 +131,10 @@ impl Report {
     /// Gives what the checks of preflight found: as a table for people, with marks and colours where they read it.
     pub(crate) fn checks(&self, outcomes: &[Outcome]) {
         let paint = match &self.way {
-            Way::Bars(_) if std::io::stdout().is_terminal() => problem::Paint::of_terminal(),
+            Way::Bars(_) if io::stdout().is_terminal() => problem::Paint::of_terminal(),
             _ => problem::Paint::None,
         };
-        let has_marks = matches!(self.way, Way::Bars(_)) && std::io::stdout().is_terminal();
+        let has_marks = matches!(self.way, Way::Bars(_)) && io::stdout().is_terminal();
         self.answer(&checks::text(outcomes, has_marks, paint), &checks::value(outcomes));
     }
 
@@ -143,8 +143,8 @@ impl Report {
     pub(crate) fn rehearsed(&self, command: &str, dry: &DryRun, is_complete: bool) {
         self.pause();
         match &self.way {
-            Way::Json(json) => json.rehearsed(command, dry, is_complete),
-            Way::Bars(_) | Way::Plain(_) => dry_run::tell(command, dry, is_complete),
+            Way::Json(json) => self.keep(json.rehearsed(command, dry, is_complete)),
+            Way::Bars(_) | Way::Plain(_) => self.keep(dry_run::tell(command, dry, is_complete)),
         }
     }
 
@@ -167,7 +167,28 @@ impl Report {
             say(closing);
         }
         for text in self.results.take() {
-            result(&text);
+            self.result(&text);
+        }
+    }
+
+    /// Gives a result on standard output.
+    pub(crate) fn result(&self, text: &str) {
+        self.keep(result(text));
+    }
+
+    fn keep(&self, given: io::Result<()>) {
+        if let Err(error) = given {
+            self.lost.borrow_mut().get_or_insert(error);
+        }
+    }
+
+    /// Whether every result has been given: what somebody asked for and did not get is a failure, although all was done.
+    pub(crate) fn is_given(&self) -> Result<(), Problem> {
+        match self.lost.take() {
+            None => Ok(()),
+            Some(error) => Err(Problem::new("result-lost", "the result cannot be written to standard output")
+                .why(error.to_string())
+                .fix("run the same command again, with standard output open: what is done already stays as it is")),
         }
     }
 }
@@ -180,7 +201,12 @@ impl Progress for Report {
         match &self.way {
             Way::Bars(bars) => bars.event(event),
             Way::Plain(plain) => plain.event(event),
-            Way::Json(json) => json.event(event),
+            Way::Json(json) => {
+                let told = json.event(event);
+                if matches!(event, Event::Result(_)) {
+                    self.keep(told);
+                }
+            }
         }
     }
 }
@@ -188,19 +214,19 @@ impl Progress for Report {
 /// A line, or several, on standard error.
 pub(crate) fn say(text: &str) {
     // Nobody is there to be told that nobody is there.
-    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    let _ = writeln!(io::stderr(), "{}", text.trim_end());
 }
 
 /// Asks, and reads whether the answer is yes.
 pub(crate) fn confirmed(question: &str) -> bool {
     say(question);
     let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
+    let read = io::stdin().lock().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// A result on standard output.
-pub(crate) fn result(text: &str) {
-    let mut stdout = std::io::stdout();
-    let _ = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
+fn result(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush())
 }

@@ -154,6 +154,11 @@ impl Stage {
         self.time.now.set(NOW);
     }
 
+    /// A minute goes by.
+    pub(crate) fn pass_a_minute(&self) {
+        self.time.now.set(self.time.now.get().plus(Duration::from_secs(60)));
+    }
+
     /// The summaries of the changes made.
     pub(crate) fn transcript(&self) -> String {
         self.machine.made().iter().map(|change| change.summary() + "\n").collect()

@@ -56,7 +56,7 @@ fn answer_documents(documents: &[Value], shared: &Shared, report: &Report) {
     let text = documents_text(documents);
     if shared.output == Output::Yaml {
         // A list would be another file than the one that was asked for.
-        crate::report::result(&text);
+        report.result(&text);
     } else {
         report.answer(&text, &json!(documents));
     }
