@@ -4,7 +4,7 @@ use super::Sight;
 use super::rules::{Rule, first_fit, without_noise};
 use crate::config::NodeConfig;
 use crate::problem::Problem;
-use crate::world::{Command, UnitState, World};
+use crate::world::{Clock, Command, UnitState, World};
 
 pub(super) const UNIT: &str = "kubelet.service";
 
@@ -28,13 +28,17 @@ pub(super) fn look(node: &NodeConfig, world: &World<'_>) -> Result<Option<Sight>
     if !has_ended {
         return Ok(Some(Sight { seen, certain: None }));
     }
-    let line = fatal_line(&journal(world)?);
+    let line = fatal_line(&journal(60, None, world)?);
     Ok(Some(Sight { seen, certain: cause(&line, node, &unit) }))
 }
 
-/// The kubelet's newest lines. Messages only: the init system's own time stamps are of no use here.
-pub(super) fn journal(world: &World<'_>) -> Result<String, Problem> {
-    let words = ["journalctl", "-u", UNIT, "-n", "60", "-o", "cat", "--no-pager"];
+/// The kubelet's newest lines, after this second where one is named. Messages only: the init system's own time stamps are of no use
+/// here.
+pub(super) fn journal(lines: u32, after: Option<Clock>, world: &World<'_>) -> Result<String, Problem> {
+    let lines = lines.to_string();
+    let since = after.map(|moment| format!("--since=@{}", moment.0 + 1));
+    let mut words = vec!["journalctl", "-u", UNIT, "-n", &lines, "-o", "cat", "--no-pager"];
+    words.extend(since.as_deref());
     Ok(world.host().ask(&Command::new(&words))?.stdout)
 }
 

@@ -1,11 +1,13 @@
 //! One fault: a node is made and broken, the command meets it, and what it says is kept. A node costs two seconds, so
 //! each fault gets its own and none has to be taken back.
 
+use super::report;
 use super::table::{Command, Fault, WORDS};
 use crate::shared_cluster;
 use kubestrap_e2e::cluster::Cluster;
 use kubestrap_e2e::command::Output;
 use kubestrap_e2e::failure::Failure;
+use kubestrap_e2e::logs;
 use kubestrap_e2e::nodes::Node;
 use kubestrap_e2e::run::Run;
 use kubestrap_e2e::say;
@@ -76,6 +78,9 @@ impl<'a> Bench<'a> {
         let mark = if self.tool == Tool::Kubeadm || attempt.is_right() { ' ' } else { '!' };
         let ids = attempt.ids.join(" ");
         say(&format!("{mark} {:<58} {:>5.1} s  {ids:<44} {:.90}", fault.name, attempt.seconds, attempt.said));
+        if self.tool == Tool::Kubeadm {
+            report::keep(&attempt)?;
+        }
         Ok(attempt)
     }
 
@@ -84,16 +89,14 @@ impl<'a> Bench<'a> {
         let command = self.command(node, fault)?;
         script(fault.before)?;
         let output = self.run_command(node, &command)?;
-        let (ids, said) = if self.tool == Tool::Kubeadm {
-            (Vec::new(), kubeadm_said(&output))
-        } else {
-            kubestrap_said(&output)
-        };
+        let (ids, said) =
+            if self.tool == Tool::Kubeadm { (Vec::new(), kubeadm_said(&output)) } else { kubestrap_said(&output) };
         let mut attempt =
             Attempt { fault, ids, said, seconds: output.took.as_secs_f32(), stuck: None, evidence: String::new() };
         if !attempt.is_right() && self.tool == Tool::Kubestrap {
             let words = node.run(&["sh", "-c", LAST_WORDS]).map(|words| words.stdout).unwrap_or_default();
             attempt.evidence = format!("{output}\n{words}");
+            logs::put(&format!("faults/{}.txt", fault.name.replace(['/', ' '], "-")), &attempt.evidence);
         } else if !fault.mends.is_empty() && self.tool == Tool::Kubestrap {
             script(fault.mends)?;
             let again = self.run_command(node, &command)?;
@@ -211,7 +214,7 @@ fn kubeadm_said(output: &Output) -> String {
     let lines = || output.stdout.lines().chain(output.stderr.lines()).map(str::trim);
     let errors: Vec<&str> = lines().filter(|line| line.starts_with("[ERROR")).collect();
     let timed_out = lines().find(|line| line.contains("timed out waiting for the condition"));
-    let last = lines().filter(|line| line.contains("error")).last();
+    let last = lines().filter(|line| line.starts_with("error")).last();
     let told = if errors.is_empty() { [timed_out, last].into_iter().flatten().collect() } else { errors };
     let mut told: Vec<&str> = told;
     told.dedup();

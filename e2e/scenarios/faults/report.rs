@@ -1,37 +1,45 @@
-//! What a full run leaves behind: kubeadm's answers as they were measured, and the table of both tools for people.
+//! What a full run leaves behind: kubeadm's answers as they were measured, one by one, and the table of both tools for people.
 
 use super::attempt::Attempt;
 use kubestrap_e2e::checkout;
 use kubestrap_e2e::failure::Failure;
-use kubestrap_e2e::tool::Tool;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 fn kubeadm_answers() -> PathBuf {
     checkout().join("e2e/scenarios/faults/kubeadm.json")
 }
 
-/// Writes kubeadm's answers, or the table with them beside ours.
-pub(super) fn write(tool: Tool, attempts: &[Attempt<'_>]) -> Result<(), Failure> {
-    let (path, text) = if tool == Tool::Kubeadm {
-        let row = |attempt: &Attempt<'_>| {
-            let seconds = format!("{:.1}", attempt.seconds);
-            (attempt.fault.name.to_owned(), json!({"seconds": seconds, "said": attempt.said}))
-        };
-        let rows: serde_json::Map<String, Value> = attempts.iter().map(row).collect();
-        (kubeadm_answers(), format!("{:#}\n", Value::Object(rows)))
-    } else {
-        (checkout().join("e2e/faults.md"), table(attempts))
-    };
-    fs::write(&path, text).map_err(|error| Failure::new(format!("cannot write {}", path.display()), error))
+/// Keeps one of kubeadm's answers, beside those of other faults.
+pub(super) fn keep(attempt: &Attempt<'_>) -> Result<(), Failure> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = answers();
+    let seconds = format!("{:.1}", attempt.seconds);
+    all.insert(attempt.fault.name.to_owned(), json!({"seconds": seconds, "said": attempt.said}));
+    put(&kubeadm_answers(), &format!("{:#}\n", Value::Object(all)))
+}
+
+/// Writes the table of both tools.
+pub(super) fn write(attempts: &[Attempt<'_>]) -> Result<(), Failure> {
+    put(&checkout().join("e2e/faults.md"), &table(attempts))
+}
+
+fn answers() -> Map<String, Value> {
+    let text = fs::read_to_string(kubeadm_answers()).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+fn put(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::new(format!("cannot write {}", path.display()), error))
 }
 
 fn table(attempts: &[Attempt<'_>]) -> String {
-    let text = fs::read_to_string(kubeadm_answers()).unwrap_or_default();
-    let kubeadm: Value = serde_json::from_str(&text).unwrap_or_default();
-    let of_kubeadm = |attempt: &Attempt<'_>| kubeadm[attempt.fault.name].clone();
+    let kubeadm = answers();
+    let of_kubeadm = |attempt: &Attempt<'_>| kubeadm.get(attempt.fault.name).cloned().unwrap_or_default();
     let right = attempts.iter().filter(|attempt| attempt.is_right()).count();
     let ours = figures(attempts.iter().map(|attempt| attempt.seconds).collect());
     let seconds = |row: Value| row["seconds"].as_str().and_then(|text| text.parse().ok());
