@@ -32,6 +32,13 @@ fn what_components_have_said_has_one_cause() {
         ),
         ("etcd", "listen tcp 10.0.0.9:2380: bind: cannot assign requested address", "no-address"),
         ("etcd", "walpb: crc mismatch", "data-corrupt"),
+        ("etcd", "2026-11-23 04:40:52.690338 C | etcdmain: wal: max entry size limit exceeded", "data-corrupt"),
+        ("kube-apiserver", "fatal error: newosproc", "pid-limit"),
+        (
+            "kube-apiserver",
+            "Error: loading audit policy file: failed decoding: yaml: line 2: did not find expected node content",
+            "bad-file",
+        ),
         ("etcd", "error validating peerURLs: member count is unequal", "data-of-another-cluster"),
         ("kube-apiserver", "Error: open /etc/kubernetes/pki/apiserver.crt: no such file or directory", "file-missing"),
         ("kube-apiserver", "Error: tls: private key does not match public key", "key-mismatch"),

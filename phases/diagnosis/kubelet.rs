@@ -8,6 +8,9 @@ use crate::world::{Clock, Command, UnitState, World};
 
 pub(super) const UNIT: &str = "kubelet.service";
 
+/// How many of its lines are read: the stacks of a few hundred goroutines may follow the fatal one.
+const LINES: u32 = 3000;
+
 /// A kubelet that has ended this often is not getting better: nothing else in the world changes meanwhile.
 const CERTAIN_AFTER: u32 = 2;
 
@@ -28,7 +31,7 @@ pub(super) fn look(node: &NodeConfig, world: &World<'_>) -> Result<Option<Sight>
     if !has_ended {
         return Ok(Some(Sight { seen, certain: None }));
     }
-    let line = fatal_line(&journal(60, None, world)?);
+    let line = fatal_line(&journal(LINES, None, world)?);
     Ok(Some(Sight { seen, certain: cause(&line, node, &unit) }))
 }
 

@@ -9,6 +9,10 @@ use crate::config::NodeConfig;
 use crate::problem::Problem;
 use crate::world::{RuntimeStatus, World};
 
+/// How many of the kubelet's lines are read: while it has no Node it writes ten each second that say only this, and tries what fails
+/// every few seconds.
+const LINES: u32 = 600;
+
 /// The cause why a Pod has no container, or why the Node does not come, once the kubelet has said it often enough.
 pub(super) fn cause(
     node: &NodeConfig,
@@ -17,7 +21,7 @@ pub(super) fn cause(
     past: &Past,
     world: &World<'_>,
 ) -> Result<Option<Problem>, Problem> {
-    let log = super::kubelet::journal(60, past.until, world)?;
+    let log = super::kubelet::journal(LINES, past.until, world)?;
     let lines: Vec<String> = log.lines().rev().map(without_noise).collect();
     for line in &lines {
         if !about.is_empty() && !about.iter().any(|name| line.contains(name)) {

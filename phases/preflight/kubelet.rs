@@ -12,6 +12,10 @@ pub(super) fn service(scene: &Scene<'_>) -> Findings {
         Finding::error("there is no kubelet.service")
             .why("the kubelet is not installed as a service on this machine")
             .fix("install the kubelet package of the release, with its unit and kubeadm's drop-in")
+    } else if unit.masked {
+        Finding::error("kubelet.service is masked")
+            .why("systemd refuses to start a masked unit")
+            .fix("systemctl unmask kubelet.service && systemctl enable kubelet.service")
     } else if !unit.enabled {
         Finding::warning("kubelet.service does not start at boot")
             .why("after a reboot the node would stay away")

@@ -41,6 +41,8 @@ pub(super) struct Bench<'a> {
     tool: Tool,
     cluster: Option<&'a Cluster>,
     count: AtomicU32,
+    /// Answers are kept.
+    is_full: bool,
 }
 
 /// A fault and what came of it.
@@ -57,10 +59,10 @@ pub(super) struct Attempt<'a> {
 }
 
 impl<'a> Bench<'a> {
-    pub(super) fn new(run: &'static Run, tool: Tool, faults: &[&Fault]) -> Result<Self, Failure> {
+    pub(super) fn new(run: &'static Run, tool: Tool, faults: &[&Fault], is_full: bool) -> Result<Self, Failure> {
         let joins = faults.iter().any(|fault| fault.command == Command::Join);
         let cluster = if joins { Some(shared_cluster(run)?) } else { None };
-        Ok(Self { run, tool, cluster, count: AtomicU32::new(0) })
+        Ok(Self { run, tool, cluster, count: AtomicU32::new(0), is_full })
     }
 
     /// Breaks a new node, and the cluster where the fault is there, and runs the command.
@@ -78,8 +80,8 @@ impl<'a> Bench<'a> {
         let mark = if self.tool == Tool::Kubeadm || attempt.is_right() { ' ' } else { '!' };
         let ids = attempt.ids.join(" ");
         say(&format!("{mark} {:<58} {:>5.1} s  {ids:<44} {:.90}", fault.name, attempt.seconds, attempt.said));
-        if self.tool == Tool::Kubeadm {
-            report::keep(&attempt)?;
+        if self.is_full {
+            report::keep(self.tool, &attempt)?;
         }
         Ok(attempt)
     }
@@ -201,7 +203,7 @@ fn kubestrap_said(output: &Output) -> (Vec<String>, String) {
     let id = text(problem, "id");
     let findings = problem["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
     let told = findings.first().unwrap_or(problem);
-    let said = format!("{}: {}", text(told, "what"), text(told, "why"));
+    let said = format!("{}: {} [{}]", text(told, "what"), text(told, "why"), text(told, "saw"));
     let ids: Vec<String> = findings.iter().map(|finding| format!("{id}/{}", text(finding, "id"))).collect();
     (if ids.is_empty() { vec![id] } else { ids }, said)
 }

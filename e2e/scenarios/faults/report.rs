@@ -1,35 +1,38 @@
-//! What a full run leaves behind: kubeadm's answers as they were measured, one by one, and the table of both tools for people.
+//! What full runs leave behind: the answers of both tools as they were measured, one by one, and the table of both for people.
 
 use super::attempt::Attempt;
+use super::table;
 use kubestrap_e2e::checkout;
 use kubestrap_e2e::failure::Failure;
+use kubestrap_e2e::tool::Tool;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-fn kubeadm_answers() -> PathBuf {
-    checkout().join("e2e/scenarios/faults/kubeadm.json")
-}
-
-/// Keeps one of kubeadm's answers, beside those of other faults.
-pub(super) fn keep(attempt: &Attempt<'_>) -> Result<(), Failure> {
+/// Keeps an answer of a tool, beside those to other faults.
+pub(super) fn keep(tool: Tool, attempt: &Attempt<'_>) -> Result<(), Failure> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut all = answers();
-    let seconds = format!("{:.1}", attempt.seconds);
-    all.insert(attempt.fault.name.to_owned(), json!({"seconds": seconds, "said": attempt.said}));
-    put(&kubeadm_answers(), &format!("{:#}\n", Value::Object(all)))
+    let mut all = answers(tool);
+    let ids = attempt.ids.join(" ");
+    let answer = json!({"seconds": format!("{:.1}", attempt.seconds), "ids": ids, "said": attempt.said});
+    all.insert(attempt.fault.name.to_owned(), answer);
+    put(&file(tool), &format!("{:#}\n", Value::Object(all)))
 }
 
 /// Writes the table of both tools.
-pub(super) fn write(attempts: &[Attempt<'_>]) -> Result<(), Failure> {
-    put(&checkout().join("e2e/faults.md"), &table(attempts))
+pub(super) fn write() -> Result<(), Failure> {
+    put(&checkout().join("e2e/faults.md"), &table())
 }
 
-fn answers() -> Map<String, Value> {
-    let text = fs::read_to_string(kubeadm_answers()).unwrap_or_default();
+fn file(tool: Tool) -> PathBuf {
+    checkout().join(format!("e2e/scenarios/faults/{tool}.json"))
+}
+
+fn answers(tool: Tool) -> Map<String, Value> {
+    let text = fs::read_to_string(file(tool)).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
@@ -37,36 +40,39 @@ fn put(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, text).map_err(|error| Failure::new(format!("cannot write {}", path.display()), error))
 }
 
-fn table(attempts: &[Attempt<'_>]) -> String {
-    let kubeadm = answers();
-    let of_kubeadm = |attempt: &Attempt<'_>| kubeadm.get(attempt.fault.name).cloned().unwrap_or_default();
-    let right = attempts.iter().filter(|attempt| attempt.is_right()).count();
-    let ours = figures(attempts.iter().map(|attempt| attempt.seconds).collect());
-    let seconds = |row: Value| row["seconds"].as_str().and_then(|text| text.parse().ok());
-    let theirs = figures(attempts.iter().filter_map(|attempt| seconds(of_kubeadm(attempt))).collect());
-    let mut text = format!(
-        "# Faults, and who names their cause\n\nWritten by `E2E_FULL=1 cargo test -p kubestrap-e2e -- --ignored faults`. Each fault is injected into a \
-         node of its own;\nthe commands are `init` and, where it says so, `join` of a worker, of Kubernetes 1.20.2. kubeadm 1.20.2 meets the same faults, with a\nstand-in for \
-         crictl, which Debian lacks.\n\n{} faults. kubestrap names the right cause of {right}: {ours}. kubeadm ends {theirs}.\n\n\
-         | Fault | Command | kubestrap names | after | kubeadm 1.20.2 says | after |\n|---|---|---|---|---|---|\n",
-        attempts.len()
-    );
-    for attempt in attempts {
-        let row = of_kubeadm(attempt);
-        let mark = if attempt.is_right() { "" } else { " (wrong)" };
-        let said = row["said"].as_str().unwrap_or("not measured").replace('|', "\\|");
+fn table() -> String {
+    let (ours, theirs) = (answers(Tool::Kubestrap), answers(Tool::Kubeadm));
+    let text = |row: Option<&Value>, name: &str| row.and_then(|row| row[name].as_str()).unwrap_or("-").to_owned();
+    let (mut rows, mut right, mut seconds) = (String::new(), 0, [Vec::new(), Vec::new()]);
+    let faults = table::faults();
+    for fault in &faults {
+        let [own, other] = [&ours, &theirs].map(|answers| answers.get(fault.name));
+        let ids = text(own, "ids");
+        let id = ids.split(' ').next().unwrap_or_default();
+        let is_right = fault.ids.contains(&id);
+        right += usize::from(is_right);
+        for (list, row) in seconds.iter_mut().zip([own, other]) {
+            list.extend(text(row, "seconds").parse::<f32>());
+        }
         let _ = writeln!(
-            text,
-            "| {} | {} | `{}`{mark} | {:.1} s | {} | {} s |",
-            attempt.fault.name,
-            format!("{:?}", attempt.fault.command).to_lowercase(),
-            attempt.ids.first().map(String::as_str).unwrap_or_default(),
-            attempt.seconds,
-            said.chars().take(220).collect::<String>(),
-            row["seconds"].as_str().unwrap_or("-"),
+            rows,
+            "| {} | {} | `{id}`{} | {} | {:.200} | {} |",
+            fault.name,
+            format!("{:?}", fault.command).to_lowercase(),
+            if is_right { "" } else { " (wrong)" },
+            text(own, "seconds"),
+            text(other, "said").replace('|', "\\|"),
+            text(other, "seconds"),
         );
     }
-    text
+    let [ours, theirs] = seconds.map(figures);
+    format!(
+        "# Faults, and who names their cause\n\nWritten by `E2E_FULL=1 cargo test -p kubestrap-e2e -- --ignored faults`. Each fault is injected into a \
+         node of its own;\nthe commands are `init`, or `join` of a worker, of Kubernetes 1.20.2. kubeadm 1.20.2 meets the same faults, with a stand-in\nfor \
+         crictl, which Debian lacks. Times are in seconds.\n\n{} faults. kubestrap names the right cause of {right}: {ours}. kubeadm ends: {theirs}.\n\n\
+         | Fault | Command | kubestrap names | after | kubeadm 1.20.2 says | after |\n|---|---|---|---|---|---|\n{rows}",
+        faults.len()
+    )
 }
 
 fn figures(mut seconds: Vec<f32>) -> String {

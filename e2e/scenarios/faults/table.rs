@@ -129,7 +129,7 @@ const COMPONENTS: &[Fault] = &[
     Fault { name: "too little memory for kube-apiserver", ids: &["apiserver-out-of-memory"],
         before: "mkdir /run/patches; printf 'spec: {containers: [{name: kube-apiserver, resources: {limits: {memory: 40Mi}}}]}' >/run/patches/kube-apiserver.yaml",
         words: "--experimental-patches /run/patches", ..INIT },
-    Fault { name: "too few PIDs for each Pod", ids: &["apiserver-pid-limit", "etcd-pid-limit"], kubelet: "podPidsLimit: 8", ..INIT },
+    Fault { name: "too few PIDs for each Pod", ids: &["apiserver-pid-limit", "etcd-pid-limit", "controller-manager-pid-limit", "scheduler-pid-limit"], kubelet: "podPidsLimit: 8", ..INIT },
 ];
 
 /// etcd and its data.
@@ -160,7 +160,7 @@ const KUBELET: &[Fault] = &[
     Fault { name: "unknown feature gate of the kubelet", ids: &["kubelet-bad-config"],
         kubelet: "featureGates: {NoSuchGate: true}", ..INIT },
     Fault { name: "kubelet's configuration with a value out of range", ids: &["kubelet-bad-config"],
-        kubelet: "imageGCHighThresholdPercent: 50\nimageGCLowThresholdPercent: 80", ..INIT },
+        kubelet: "eventRecordQPS: -1", ..INIT },
     Fault { name: "kubelet's unit is missing", ids: &["preflight/Service-Kubelet"],
         before: "systemctl stop kubelet; mv /usr/lib/systemd/system/kubelet.service /root/; systemctl daemon-reload",
         mends: "mv /root/kubelet.service /usr/lib/systemd/system/; systemctl daemon-reload", ..INIT },
