@@ -17,6 +17,7 @@ pub struct WaitControlPlane;
 /// How many looks at the API server go by between two looks at kubelet and runtime.
 const LOOKS_PER_SIGHT: u32 = 10;
 const KUBELET: &str = "kubelet.service";
+const DEPENDENT: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
 
 impl Phase<Init> for WaitControlPlane {
     fn name(&self) -> &'static str {
@@ -115,7 +116,7 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
         components.insert(0, "etcd");
     }
     // Whether these are waited for depends on the release; one that cannot run ends the wait on each.
-    components.extend(["kube-controller-manager", "kube-scheduler"]);
+    components.extend(DEPENDENT);
     let others = others(job);
     let past = Past::of(job.node(), &components, world)?;
     if past.is_between_attempts() && complaint(identity, "/readyz", world).is_some() {
@@ -132,9 +133,8 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
             complaint(identity, "/readyz", world).or_else(|| others.iter().find_map(|other| other.complaint(world)))
         else {
             // Those that are not waited for may have ended meanwhile.
-            let last =
-                diagnosis::control_plane_since(&past, job.node(), &components[components.len() - 2..], "", world)?;
-            return last.certain.map_or(Ok(Probe::Yes), Err);
+            let found = diagnosis::beside_api_server(&past, job.node(), &DEPENDENT, world)?;
+            return found.map_or(Ok(Probe::Yes), Err);
         };
         if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
             sight = diagnosis::control_plane_since(&past, job.node(), &components, &answer, world)?;

@@ -53,6 +53,13 @@ pub(super) fn look(component: &str, view: &View<'_>) -> Result<State, Problem> {
     }
     let line = last_line(container, view.world)?;
     let rule = rule_of(component, container, &line);
+    // What it has said before may tell why etcd is away for it.
+    if ends > 0
+        && rule.is_none_or(|rule| rule.id == ELSEWHERE.id)
+        && let Some(problem) = complaint(component, container, view)?
+    {
+        return Ok(State::Ending(words, problem));
+    }
     let enough = match rule {
         Some(rule) => rule.after,
         // These end again and again until there is an API server.
@@ -92,9 +99,9 @@ pub(super) fn has_ended(container: &ContainerInfo) -> bool {
     container.state == "exited"
 }
 
-/// What a running API server says so often that waiting is pointless.
+/// What an API server has said of etcd so often that waiting is pointless; once is enough when it has given up.
 fn complaint(component: &str, container: &ContainerInfo, view: &View<'_>) -> Result<Option<Problem>, Problem> {
-    if component != "kube-apiserver" || container.state != "running" || view.answer.is_empty() {
+    if component != "kube-apiserver" || view.answer.is_empty() {
         return Ok(None);
     }
     let lines = lines(container, view.world)?;
@@ -109,7 +116,8 @@ fn complaint(component: &str, container: &ContainerInfo, view: &View<'_>) -> Res
     };
     for rule in RUNNING_APISERVER.iter().chain([&ELSEWHERE]) {
         let said: Vec<&String> = lines.iter().filter(|line| fits(rule, line)).collect();
-        let Some(last) = said.last().filter(|_| said.len() >= rule.after as usize) else { continue };
+        let enough = if has_ended(container) { 1 } else { rule.after as usize };
+        let Some(last) = said.last().filter(|_| said.len() >= enough) else { continue };
         let line = without_noise(last);
         return cause(component, container, (&format!("{component} does not get ready"), &line), Some(rule), view)
             .map(Some);

@@ -155,6 +155,10 @@ fn a_running_api_server_that_cannot_get_at_etcd_has_a_cause() {
         let bench = bench("kube-apiserver", "running", 0, &log);
         assert_eq!(named(&bench, "kube-apiserver", &Past::default(), REFUSED).as_deref(), expected, "{log}");
     }
+    // One that has given up need not say it three times.
+    let bench = bench("kube-apiserver", "exited", 0, &format!("{handshake}Error: context deadline exceeded\n"));
+    let id = named(&bench, "kube-apiserver", &Past::default(), REFUSED);
+    assert_eq!(id.as_deref(), Some("apiserver-etcd-certificate-refused"));
 }
 
 #[test]

@@ -91,6 +91,9 @@ const RULES: &[Rule] = &[
     Rule { id: "kubelet-bad-config", says: &["failed to validate kubelet configuration"], after: 1,
         why: "a value in the kubelet's configuration is not allowed",
         fix: "correct the KubeletConfiguration document, then run the same command again; the file is {config}" },
+    Rule { id: "kubelet-bad-config", says: &["invalid configuration:"], after: 1,
+        why: "a value in the kubelet's configuration is not allowed",
+        fix: "correct the KubeletConfiguration document, then run the same command again; the file is {config}" },
     Rule { id: "kubelet-bad-config", says: &["unrecognized feature gate"], after: 1,
         why: "the kubelet of this release does not know the feature gate",
         fix: "remove the gate from featureGates of the KubeletConfiguration document; the file is {config}" },
@@ -162,6 +165,10 @@ mod tests {
                 "kubelet-cgroup-driver",
             ),
             ("Error: unknown flag: --made-up", "kubelet-bad-flag"),
+            (
+                "invalid configuration: eventRecordQPS (--event-qps) -1 must not be a negative number",
+                "kubelet-bad-config",
+            ),
             ("Error: failed to parse kubelet flag: unknown flag: --network-plugin", "kubelet-bad-flag"),
             (
                 "failed to load Kubelet config file /var/lib/kubelet/config.yaml, error failed to decode",

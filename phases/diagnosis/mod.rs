@@ -89,6 +89,27 @@ pub fn control_plane_since(
     Ok(Sight { seen: seen.join(" · "), certain })
 }
 
+/// The cause why one of these components cannot run beside an API server that is ready. Neither kubelet nor a runtime that does
+/// not answer is of interest then.
+///
+/// # Errors
+/// When the machine cannot be looked at.
+pub fn beside_api_server(
+    past: &Past,
+    node: &NodeConfig,
+    components: &[&str],
+    world: &World<'_>,
+) -> Result<Option<Problem>, Problem> {
+    let Ok(status) = runtime(node, world) else { return Ok(None) };
+    let view = container::View { node, status: &status, past, answer: "", world };
+    for component in components {
+        if let container::State::Ending(_, cause) = container::look(component, &view)? {
+            return Ok(Some(cause));
+        }
+    }
+    Ok(None)
+}
+
 /// Looks at kubelet and runtime, as on a worker that does not register.
 ///
 /// # Errors
