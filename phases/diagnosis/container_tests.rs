@@ -36,7 +36,12 @@ fn what_components_have_said_has_one_cause() {
         ("kube-apiserver", "fatal error: newosproc", "pid-limit"),
         (
             "kube-apiserver",
-            "Error: loading audit policy file: failed decoding: yaml: line 2: did not find expected node content",
+            "Error: loading audit policy file: failed to read file path \"/etc/kubernetes/audit.yaml\": open /etc/kubernetes/audit.yaml: no such file or directory",
+            "file-missing",
+        ),
+        (
+            "kube-apiserver",
+            "Error: loading audit policy file: failed decoding: yaml: line 1: did not find expected node content: from file /etc/audit/policy.yaml",
             "bad-file",
         ),
         ("etcd", "error validating peerURLs: member count is unequal", "data-of-another-cluster"),

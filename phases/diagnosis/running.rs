@@ -196,6 +196,16 @@ mod tests {
                 "endpoint-dns",
             ),
             (
+                "Error: \"MountVolume.SetUp failed for volume \"audit\" (UniqueName: \"kubernetes.io/host-path/0333-audit\") pod \"kube-apiserver-n1\" (UID: \"0333\") : hostPath type check failed: /etc/audit.yaml is not a file\""
+                    .to_owned(),
+                "volume-missing",
+            ),
+            (
+                "Unable to register node \"n1\" with API server: Internal error occurred: failed calling webhook \"dead.example.com\": Post \"https://127.0.0.1:9/?timeout=2s\": dial tcp 127.0.0.1:9: connect: connection refused"
+                    .to_owned(),
+                "webhook-blocks",
+            ),
+            (
                 "nodes \"n2\" is forbidden: node \"n1\" is not allowed to modify node \"n2\"".to_owned(),
                 "node-name-mismatch",
             ),
