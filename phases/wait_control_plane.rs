@@ -14,8 +14,6 @@ use crate::world::{Change, Clock, Identity, Probe, UnitAction, Wait, World};
 /// The phase.
 pub struct WaitControlPlane;
 
-/// How many looks at the API server go by between two looks at kubelet and runtime.
-const LOOKS_PER_SIGHT: u32 = 10;
 const KUBELET: &str = "kubelet.service";
 const DEPENDENT: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
 
@@ -125,7 +123,7 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
     }
     let wait =
         Wait { what: "the API server", within: job.cluster().control_plane_timeout, every: Duration::from_millis(100) };
-    let mut looks = 0;
+    let mut looked = world.time().now();
     let mut sight = diagnosis::Sight::default();
     let mut elsewhere = Elsewhere::default();
     let outcome = world.time().wait(&wait, &mut || {
@@ -136,7 +134,9 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
             let found = diagnosis::beside_api_server(&past, job.node(), &DEPENDENT, world)?;
             return found.map_or(Ok(Probe::Yes), Err);
         };
-        if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
+        // Once a second; a look at the API server alone may take several.
+        if world.time().now() > looked {
+            looked = world.time().now();
             sight = diagnosis::control_plane_since(&past, job.node(), &components, &answer, world)?;
             if let Some(problem) = sight.certain.take() {
                 return Err(problem);
@@ -145,7 +145,6 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
                 return Err(problem);
             }
         }
-        looks += 1;
         Ok(Probe::NotYet(if sight.seen.is_empty() { answer } else { format!("{} · {answer}", sight.seen) }))
     });
     outcome.map_err(|error| {

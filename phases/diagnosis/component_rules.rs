@@ -154,6 +154,14 @@ pub(super) const RUNNING_APISERVER: &[Rule] = &[
         fix: "kubestrap certs check-expiration; certificates of one CA are made anew with: kubestrap init phase certs all; correct etcd-certfile in {arguments} where it is set" },
 ];
 
+/// What a running controller manager or scheduler says and does not get over by itself.
+#[rustfmt::skip]
+pub(super) const RUNNING_DEPENDENT: &[Rule] = &[
+    Rule { id: "proxy", says: &["proxyconnect"], after: 1,
+        why: "it talks to the API server through the proxy of its environment, and the proxy does not let it",
+        fix: "add the API server's address to NO_PROXY, then run the same command again: the manifest is made anew" },
+];
+
 /// Its flags lead past the etcd of this node.
 pub(super) const ELSEWHERE: Rule = Rule {
     id: "etcd-away",

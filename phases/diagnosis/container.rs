@@ -1,7 +1,7 @@
 //! Rules about the containers of static Pods: not made, running, or ending again and again; with their last line.
 
 use super::Past;
-use super::component_rules::{APISERVER, ELSEWHERE, ETCD, OUT_OF_MEMORY, RULES, RUNNING_APISERVER};
+use super::component_rules::{APISERVER, ELSEWHERE, ETCD, OUT_OF_MEMORY, RULES, RUNNING_APISERVER, RUNNING_DEPENDENT};
 use super::rules::{Rule, first_fit, without_noise};
 use crate::config::NodeConfig;
 use crate::problem::Problem;
@@ -99,13 +99,16 @@ pub(super) fn has_ended(container: &ContainerInfo) -> bool {
     container.state == "exited"
 }
 
-/// What an API server has said of etcd so often that waiting is pointless; once is enough when it has given up.
+/// What a component has said of etcd or API server so often that waiting is pointless; once is enough when it has given up.
 fn complaint(component: &str, container: &ContainerInfo, view: &View<'_>) -> Result<Option<Problem>, Problem> {
-    if component != "kube-apiserver" || view.answer.is_empty() {
-        return Ok(None);
-    }
+    let rules = match component {
+        "kube-apiserver" if view.answer.is_empty() => return Ok(None),
+        "kube-apiserver" => RUNNING_APISERVER,
+        _ if needs_api_server(component) => RUNNING_DEPENDENT,
+        _ => return Ok(None),
+    };
     let lines = lines(container, view.world)?;
-    let has_own_etcd = sandbox("etcd", view.node, view.status).is_some();
+    let has_own_etcd = component == "kube-apiserver" && sandbox("etcd", view.node, view.status).is_some();
     let leads_elsewhere = |line: &str| has_own_etcd && port_refused(line).is_some_and(|port| port != ETCD_PORT);
     let fits = |rule: &Rule, line: &String| {
         if rule.id == ELSEWHERE.id {
@@ -114,12 +117,12 @@ fn complaint(component: &str, container: &ContainerInfo, view: &View<'_>) -> Res
             first_fit(std::slice::from_ref(rule), line).is_some()
         }
     };
-    for rule in RUNNING_APISERVER.iter().chain([&ELSEWHERE]) {
+    for rule in rules.iter().chain([&ELSEWHERE]) {
         let said: Vec<&String> = lines.iter().filter(|line| fits(rule, line)).collect();
         let enough = if has_ended(container) { 1 } else { rule.after as usize };
         let Some(last) = said.last().filter(|_| said.len() >= enough) else { continue };
         let line = without_noise(last);
-        return cause(component, container, (&format!("{component} does not get ready"), &line), Some(rule), view)
+        return cause(component, container, (&format!("{component} cannot do its work"), &line), Some(rule), view)
             .map(Some);
     }
     Ok(None)

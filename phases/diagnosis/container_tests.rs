@@ -173,3 +173,11 @@ fn the_complaint_of_gos_flags_is_found_above_the_usage() {
     let bench = bench("etcd", "exited", 0, log);
     assert_eq!(named(&bench, "etcd", &Past::default(), REFUSED).as_deref(), Some("etcd-bad-flag"));
 }
+
+#[test]
+fn a_controller_manager_behind_a_dead_proxy_is_named_though_the_api_server_is_ready() {
+    let log = "E1123 05:10:17.664064       1 leaderelection.go:325] error retrieving resource lock kube-system/kube-controller-manager: Get \"https://10.77.2.11:6443/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager?timeout=10s\": proxyconnect tcp: dial tcp 127.0.0.1:9: connect: connection refused";
+    let bench = bench("kube-controller-manager", "running", 0, log);
+    let id = named(&bench, "kube-controller-manager", &Past::default(), "");
+    assert_eq!(id.as_deref(), Some("controller-manager-proxy"));
+}

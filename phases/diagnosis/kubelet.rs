@@ -46,7 +46,9 @@ pub(super) fn journal(lines: u32, after: Option<Clock>, world: &World<'_>) -> Re
 }
 
 fn cause(line: &str, node: &NodeConfig, unit: &UnitState) -> Option<Problem> {
-    let rule = first_fit(RULES, line);
+    // One that has ended well was stopped; the line is an older one's.
+    let was_stopped = unit.active == "inactive" && unit.exit_code == 0;
+    let rule = first_fit(RULES, line).filter(|_| !was_stopped);
     let ends = unit.restarts + 1;
     let stays_down = unit.active == "inactive" || unit.active == "failed";
     let enough = rule.map_or(CERTAIN_AFTER, |rule| rule.after);
