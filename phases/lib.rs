@@ -32,6 +32,8 @@ pub mod reset;
 pub mod rootless;
 pub mod shared_certs;
 pub mod show_join_command;
+pub mod status;
+pub mod undo;
 pub mod upload_config;
 pub mod wait_control_plane;
 pub mod workflows;
@@ -48,6 +50,9 @@ mod support;
 #[cfg(test)]
 #[path = "tests/objects/golden.rs"]
 mod cluster_objects;
+#[cfg(test)]
+#[path = "tests/damaged.rs"]
+mod damaged;
 #[cfg(test)]
 #[path = "tests/dry.rs"]
 mod dry_runs;

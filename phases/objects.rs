@@ -66,6 +66,26 @@ pub fn patch(world: &World<'_>, identity: &Identity, object: &ObjectRef, patch: 
     insist(world, &what, || send(world, identity, object.clone(), Verb::Patch, patch))
 }
 
+/// Patches an object by what it holds, and by that alone: where somebody else has written in between, the patch is worked
+/// out anew. Nothing is sent where `difference` finds nothing to do.
+///
+/// # Errors
+/// As `put`; those of `difference`, which is given null where there is no such object.
+pub(crate) fn amend(
+    world: &World<'_>,
+    identity: &Identity,
+    object: &ObjectRef,
+    difference: impl Fn(&Value) -> Result<Option<Value>, Problem>,
+) -> Result<(), Problem> {
+    insist(world, &format!("the API server to take a patch of {object}"), || {
+        let found = world.cluster().get(identity, object)?.unwrap_or_default();
+        let Some(mut patch) = difference(&found)? else { return Ok(()) };
+        // With it the API server refuses (409) what was worked out from an older version.
+        patch["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].clone();
+        send(world, identity, object.clone(), Verb::Patch, &patch)
+    })
+}
+
 /// One object as its type; `None` when there is no such object.
 ///
 /// # Errors

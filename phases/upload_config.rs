@@ -14,7 +14,7 @@ use crate::config::{ApiEndpoint, ClusterConfig, Init, NodeConfig, NodeName};
 use crate::objects;
 use crate::plan::{Artifact, Phase, Step};
 use crate::problem::Problem;
-use crate::world::{Identity, World, sha256_hex};
+use crate::world::{Identity, ObjectRef, World, sha256_hex};
 use crate::yaml;
 
 const KUBEADM_RBAC: &str = include_str!("../templates/rbac/kubeadm-config.yaml");
@@ -99,7 +99,8 @@ pub fn upload_kubeadm_config(
     Ok(())
 }
 
-/// Adds a control-plane node to the `ClusterStatus` of a cluster of up to 1.21; all else is kept.
+/// Adds a control-plane node to the `ClusterStatus` of a cluster of up to 1.21; all else is kept, also what another node
+/// that joins at the same time writes.
 ///
 /// # Errors
 /// When the API server cannot be asked or refuses; when there is no `kubeadm-config`.
@@ -108,16 +109,17 @@ pub fn add_api_endpoint(
     world: &World<'_>,
     identity: &Identity,
 ) -> Result<(), Problem> {
-    let found: Option<ConfigMap> = objects::get(world, identity, "kube-system", "kubeadm-config")?;
-    let Some(mut data) = found.and_then(|found| found.data) else {
-        return Err(Problem::new("config-map-missing", "the cluster has no ConfigMap kube-system/kubeadm-config")
-            .why("somebody has removed it since this run began")
-            .fix("on a control-plane node: kubestrap init phase upload-config all"));
-    };
-    let status = with_member(data.get("ClusterStatus"), crate::config::encode_cluster_status(name, endpoint));
-    data.insert("ClusterStatus".to_owned(), status);
-    objects::put(world, identity, &objects::config_map("kube-system", "kubeadm-config", data))?;
-    Ok(())
+    let reference = ObjectRef::new("v1", "ConfigMap", "kube-system", "kubeadm-config");
+    objects::amend(world, identity, &reference, |found| {
+        if found["data"].is_null() {
+            return Err(Problem::new("config-map-missing", "the cluster has no ConfigMap kube-system/kubeadm-config")
+                .why("somebody has removed it since this run began")
+                .fix("on a control-plane node: kubestrap init phase upload-config all"));
+        }
+        let written = found["data"]["ClusterStatus"].as_str().map(str::to_owned);
+        let status = with_member(written.as_ref(), crate::config::encode_cluster_status(name, endpoint));
+        Ok((written.as_ref() != Some(&status)).then(|| json!({"data": {"ClusterStatus": status}})))
+    })
 }
 
 fn cluster_config_text(cluster: &ClusterConfig) -> String {

@@ -11,6 +11,7 @@ use crate::plan::{Step, Workflow};
 use crate::preflight::Preflight;
 use crate::shared_certs::UploadCerts;
 use crate::show_join_command::ShowJoinCommand;
+use crate::undo::{self, UndoRun};
 use crate::wait_control_plane::WaitControlPlane;
 use crate::{bootstrap_token, drain, etcd, images, join, kubeconfig, kubelet, reset};
 
@@ -80,6 +81,18 @@ pub static RESET: Workflow<Reset> = Workflow {
         Step::Phase(&reset::RemoveEtcdMember),
         Step::Phase(&reset::DeleteNode),
         Step::CLEANUP_NODE,
+    ],
+};
+
+/// A run that shall not have been.
+pub static UNDO: Workflow<UndoRun> = Workflow {
+    name: "undo",
+    steps: &[
+        Step::Phase(&undo::Objects),
+        Step::UNDO_MEMBER,
+        Step::UNDO_REGISTRATION,
+        Step::UNDO_NODE,
+        Step::Phase(&undo::TakeBack),
     ],
 };
 

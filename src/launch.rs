@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kubestrap_phases::config::{Layout, NodeConfig, OnControlPlane, asks_for_dry_run};
-use kubestrap_phases::plan::{Journal, Plan, Selection, Store, StoreError, Workflow, run};
+use kubestrap_phases::plan::{
+    Journal, KeptJob, LastRun, Plan, Resumed, RunHead, Selection, Sparing, Store, StoreError, UnfinishedRun, Workflow,
+    run,
+};
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::RESET;
 use kubestrap_phases::world::{
@@ -133,25 +136,97 @@ impl<'a> Session<'a> {
         self.time.now()
     }
 
-    /// Plans and runs; says how long it took.
+    /// What a whole run of this command goes on with. A run of single phases goes on with nothing.
+    pub(crate) fn resume(&self, command: &str, is_whole: bool) -> Result<Resumed, Problem> {
+        if !is_whole {
+            return Ok(Resumed::default());
+        }
+        match Resumed::look(command, &Journal::new(&self.journal_file)) {
+            // Somebody who may not read it goes on with nothing, and is told by preflight, or by the first change.
+            Err(problem) if problem.id == "journal" && !crate::host::is_root() => Ok(Resumed::default()),
+            looked => looked,
+        }
+    }
+
+    /// Plans and runs single phases or a small command; says how long it took.
     pub(crate) fn run<J>(&self, order: &Order<'_, J>) -> Result<Duration, Problem> {
+        self.run_as(order, RunHead::part(order.workflow.name, self.now().0), None)
+    }
+
+    /// Plans and runs a whole workflow, which has to be finished or taken back once it has begun. Its job is kept until then.
+    pub(crate) fn run_whole<J>(&self, order: &Order<'_, J>, job: Option<&KeptJob>) -> Result<Duration, Problem> {
+        let head = RunHead::whole(order.workflow.name, self.now().0);
+        self.run_as(order, head, job.map(|job| job.text().reveal().clone()))
+    }
+
+    fn run_as<J>(&self, order: &Order<'_, J>, head: RunHead, job: Option<String>) -> Result<Duration, Problem> {
         let started = Instant::now();
         let plan = order.workflow.plan(order.job, order.selection)?;
         if self.dry.is_on() {
             self.rehearse(order, &plan)?;
             return Ok(started.elapsed());
         }
-        let subject = with_what_stopped(order, &self.journal_file)?;
-        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
-        let journal = Journal::new(&self.journal_file);
-        let cluster = (&self.servers as &dyn Cluster, &self.etcd as &dyn Etcd);
-        let world = World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), &journal)
-            .with_api_call_limit(self.api_call_limit);
-        journal.begin(order.workflow.name, self.now().0);
-        let outcome = run(&plan, order.job, &world);
-        let ended = self.end(&journal, if outcome.is_ok() { "done" } else { "failed" });
+        // A reset makes room: a full disk must not keep it from that.
+        let sparing = Sparing::over(&self.journal_file);
+        let is_reset = order.workflow.name == RESET.name;
+        let journal = Journal::new(if is_reset { &sparing } else { &self.journal_file });
+        let continues = self.announce(order, &head, &journal)?;
+        let outcome = self.run_plan(order, &plan, (RunHead { continues, ..head }, job), &journal);
+        let ended = self.end(&journal, outcome.as_ref().err());
         // A full disk fails both; the first failure says more.
         outcome.and(ended).map(|()| started.elapsed())
+    }
+
+    /// Takes back what a run has made: the workflow runs over that run's lines alone, which are gone once all is undone.
+    pub(crate) fn run_back<J>(&self, order: &Order<'_, J>, last: &LastRun<'_>) -> Result<Duration, Problem> {
+        let started = Instant::now();
+        let plan = order.workflow.plan(order.job, order.selection)?;
+        if self.dry.is_on() {
+            self.rehearse(order, &plan)?;
+            return Ok(started.elapsed());
+        }
+        let (head, journal) = (RunHead::whole(order.workflow.name, self.now().0), Journal::new(last));
+        let continues = self.announce(order, &head, &journal)?;
+        let outcome = self.run_plan(order, &plan, (RunHead { continues, ..head }, None), &journal);
+        let ended = match &outcome {
+            Ok(()) if last.is_all() => self.forget(),
+            Ok(()) => last.drop_it(),
+            Err(problem) => journal.end(Some(problem)),
+        };
+        outcome.and(ended).map(|()| started.elapsed())
+    }
+
+    /// The first line of what is told; whether an earlier run of the same workflow is gone on with.
+    fn announce<J>(&self, order: &Order<'_, J>, head: &RunHead, journal: &Journal<'_>) -> Result<bool, Problem> {
+        let unfinished = if head.whole { unfinished(journal)? } else { None };
+        let unfinished = unfinished.filter(|run| run.command == head.command);
+        let subject = with_what_stopped(order.subject, unfinished.as_ref());
+        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
+        Ok(unfinished.is_some())
+    }
+
+    fn run_plan<J>(
+        &self,
+        order: &Order<'_, J>,
+        plan: &Plan<J>,
+        (head, job): (RunHead, Option<String>),
+        journal: &Journal<'_>,
+    ) -> Result<(), Problem> {
+        let cluster = (&self.servers as &dyn Cluster, &self.etcd as &dyn Etcd);
+        let world = World::new(&self.host, cluster, &self.time, (&self.entropy, self.report), journal)
+            .with_api_call_limit(self.api_call_limit);
+        journal.begin(head, job);
+        run(plan, order.job, &world)
+    }
+
+    /// The newest whole run that did not come to its end.
+    pub(crate) fn unfinished(&self) -> Result<Option<UnfinishedRun>, Problem> {
+        Journal::new(&self.journal_file).unfinished()
+    }
+
+    /// The journal of the node, or of whoever is not root.
+    pub(crate) fn journal_file(&self) -> &JournalFile {
+        &self.journal_file
     }
 
     /// Looks at the world with what decides in `phases`; takes no lock and begins no journal.
@@ -164,11 +239,10 @@ impl<'a> Session<'a> {
     /// Runs in memory, and ends with the list of what would be changed.
     fn rehearse<J>(&self, order: &Order<'_, J>, plan: &Plan<J>) -> Result<(), Problem> {
         let store = Forgetful { journal: &self.node_journal, dry: &self.dry };
-        let subject = with_what_stopped(order, &store)?;
-        self.report.event(Event::WorkflowStarted { name: order.workflow.name, subject: &subject });
+        let journal = Journal::new(&store);
+        self.announce(order, &RunHead::whole(order.workflow.name, self.now().0), &journal)?;
         self.dry.take_cluster_for_granted(order.workflow.name != RESET.name);
         let overlay = self.dry.furnish(Overlay::over(&self.host, &self.servers).with_etcd(&self.etcd));
-        let journal = Journal::new(&store);
         let ports = (&self.entropy as &dyn Entropy, self.report as &dyn Progress);
         let world = World::new(&overlay, (&overlay, &overlay), &self.dry_time, ports, &journal)
             .with_api_call_limit(self.api_call_limit)
@@ -179,8 +253,8 @@ impl<'a> Session<'a> {
     }
 
     /// Ends the journal of a run; one that says nothing worth keeping is removed, so that a refused run leaves no trace.
-    fn end(&self, journal: &Journal<'_>, outcome: &str) -> Result<(), Problem> {
-        journal.end(outcome)?;
+    fn end(&self, journal: &Journal<'_>, failure: Option<&Problem>) -> Result<(), Problem> {
+        journal.end(failure)?;
         if journal.has_nothing_to_undo()? && !self.journal_file.lines()?.is_empty() { self.forget() } else { Ok(()) }
     }
 
@@ -215,22 +289,26 @@ fn own_state(shared: &Shared, root: &Root) -> Option<PathBuf> {
     if crate::host::is_root() || root.folder().is_some() { None } else { shared.own_state() }
 }
 
-/// The subject, and where an earlier run of the same command stopped that this one goes on with.
-fn with_what_stopped<J>(order: &Order<'_, J>, store: &dyn Store) -> Result<String, Problem> {
-    let (command, subject) = (order.workflow.name, order.subject);
-    let unfinished = match Journal::new(store).unfinished() {
-        // Somebody who may not read it goes on with nothing, and is told by preflight, or by the first change.
-        Err(_) if !crate::host::is_root() => None,
-        read => read?,
-    };
-    Ok(match unfinished.filter(|run| run.head.command == command && !run.phase.is_empty()) {
-        Some(run) => format!(
-            "{subject} · goes on with the run of {} that stopped in {}",
-            Clock(run.head.started).rfc3339(),
-            run.phase
+/// The unfinished run. Somebody who may not read the journal goes on with nothing, and is told by preflight, or by the
+/// first change.
+fn unfinished(journal: &Journal<'_>) -> Result<Option<UnfinishedRun>, Problem> {
+    match journal.unfinished() {
+        Err(problem) if problem.id == "journal" && !crate::host::is_root() => Ok(None),
+        read => read,
+    }
+}
+
+/// The subject, and where the run stopped that is gone on with.
+fn with_what_stopped(subject: &str, unfinished: Option<&UnfinishedRun>) -> String {
+    match unfinished {
+        Some(run) if !run.phase.is_empty() => format!(
+            "{subject} · goes on with the run of {} that stopped in {} ({})",
+            Clock(run.started).rfc3339(),
+            run.phase,
+            run.failure.as_ref().map_or("killed", |(id, _)| id),
         ),
-        None => subject.to_owned(),
-    })
+        _ => subject.to_owned(),
+    }
 }
 
 /// A dry run reads the journal, where it may, and writes none.
@@ -251,6 +329,18 @@ impl Store for Forgetful<'_> {
     }
 
     fn append(&self, _line: &str, _sync: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn replace(&self, _lines: &[String]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn job(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    fn keep_job(&self, _job: Option<&str>) -> Result<(), StoreError> {
         Ok(())
     }
 }

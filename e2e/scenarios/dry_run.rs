@@ -147,7 +147,7 @@ fn in_bare(node: &Node, mode: &str, command: &str) -> Result<Output, Failure> {
 }
 
 /// The last event, which has the list.
-fn rehearsed(output: &Output) -> Result<Value, Failure> {
+pub(crate) fn rehearsed(output: &Output) -> Result<Value, Failure> {
     let found = events::of(output)?.into_iter().rfind(|event| event["event"] == "dry-run");
     found.ok_or_else(|| Failure::new("there is no event dry-run", output))
 }
@@ -164,15 +164,21 @@ fn holds_no_secret(output: &Output) -> Result<(), Failure> {
 fn look(cluster: &Cluster, node: &Node) -> Result<String, Failure> {
     let mut text = node.script(LOOK_AT_NODE)?.stdout;
     for (kinds, field) in OBJECTS {
-        let line =
-            r#"{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name} FIELD {.spec.unschedulable}{"\n"}{end}"#;
-        let form = format!("jsonpath={}", line.replace("FIELD", &format!("{{.metadata.{field}}}")));
-        text.push_str(&cluster.kubectl(&["get", kinds, "--all-namespaces", "--output", &form])?.stdout);
+        text.push_str(&objects(cluster, kinds, field)?);
     }
     Ok(text)
 }
 
-fn differences(before: &str, after: &str) -> String {
+/// A line per object, with one field of its metadata.
+pub(crate) fn objects(cluster: &Cluster, kinds: &str, field: &str) -> Result<String, Failure> {
+    let line =
+        r#"{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name} FIELD {.spec.unschedulable}{"\n"}{end}"#;
+    let form = format!("jsonpath={}", line.replace("FIELD", &format!("{{.metadata.{field}}}")));
+    Ok(cluster.kubectl(&["get", kinds, "--all-namespaces", "--output", &form])?.stdout)
+}
+
+/// Lines that are gone and lines that are new.
+pub(crate) fn differences(before: &str, after: &str) -> String {
     let (before, after): (BTreeSet<&str>, BTreeSet<&str>) = (before.lines().collect(), after.lines().collect());
     let gone = before.difference(&after).map(|line| format!("- {line}"));
     let new = after.difference(&before).map(|line| format!("+ {line}"));

@@ -12,10 +12,10 @@ use kubestrap_e2e::say;
 use kubestrap_e2e::tool::{JoinCommand, Tool};
 use kubestrap_e2e::wait::wait_for;
 
-const ENDPOINT: &str = "k8s.e2e.test";
+pub(crate) const ENDPOINT: &str = "k8s.e2e.test";
 
 /// Where the endpoint leads on a node.
-fn point_to(node: &Node, target: &Node) -> Result<(), Failure> {
+pub(crate) fn point_to(node: &Node, target: &Node) -> Result<(), Failure> {
     // Not renamed over it: containers see the file itself.
     let script = r#"hosts=$(grep -v " $2\$" /etc/hosts || true); printf '%s\n%s %s\n' "$hosts" "$1" "$2" >/etc/hosts"#;
     node.ok(&["sh", "-euc", script, "sh", &target.address.to_string(), ENDPOINT]).map(|_| ())
@@ -39,12 +39,12 @@ fn two_control_planes(run: &Run, first: Tool, second: Tool, names: [&str; 2]) ->
 }
 
 /// kubectl at one node's own API server.
-fn at<'c>(cluster: &'c Cluster, node: &Node) -> impl Fn(&[&str]) -> Result<String, Failure> + 'c {
+pub(crate) fn at<'c>(cluster: &'c Cluster, node: &Node) -> impl Fn(&[&str]) -> Result<String, Failure> + 'c {
     let server = format!("https://{}:6443", node.address);
     move |arguments| Ok(cluster.kubectl(&[&["--server", &server], arguments].concat())?.stdout)
 }
 
-fn serves(cluster: &Cluster, node: &Node) -> Result<(), Failure> {
+pub(crate) fn serves(cluster: &Cluster, node: &Node) -> Result<(), Failure> {
     wait_for(&format!("the API server of {}", node.name), SETTLES, || {
         let ready = at(cluster, node)(&["get", "--raw", "/readyz"])?;
         expect(ready == "ok", "/readyz does not say ok", ready)
@@ -63,7 +63,7 @@ fn can_be_written(cluster: &Cluster, node: &Node, name: &str) -> Result<(), Fail
 }
 
 /// What the cluster knows of its control plane.
-fn is_known(cluster: &Cluster, node: &Node) -> Result<(), Failure> {
+pub(crate) fn is_known(cluster: &Cluster, node: &Node) -> Result<(), Failure> {
     let object = cluster.object(&["--server", &format!("https://{}:6443", node.address), "get", "node", &node.name])?;
     let labels = &object["metadata"]["labels"];
     expect(labels["node-role.kubernetes.io/control-plane"] == "", "the Node has no label", labels)?;

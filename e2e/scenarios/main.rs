@@ -16,15 +16,18 @@ mod ha;
 mod halves;
 mod init;
 mod join;
+mod join_phases_alone;
 mod killed;
 mod leave;
 mod mixed;
 mod phases_alone;
 mod renewal;
 mod reset;
+mod reset_harsh;
 mod side_by_side;
 mod speed;
 mod terminal;
+mod undo;
 mod workload;
 mod wrong_input;
 

@@ -1,15 +1,13 @@
 //! Tokens made and deleted from anywhere with a kubeconfig.
 
-use std::cell::RefCell;
 use std::path::Path;
 
 use super::*;
 use crate::bootstrap_token::{BootstrapTokens, delete};
 use crate::config::{DeleteTokens, TokenDeleteFlags, TokenFlags, resolve_token, resolve_token_delete};
-use crate::plan::Journal;
 use crate::support::jobs::{V1_20, default_init};
-use crate::support::{Bench, FixedEntropy, MemoryStore, NOW};
-use crate::world::{Change, Overlay, Progress, Secret, Verb};
+use crate::support::{Bench, FixedEntropy, NOW};
+use crate::world::{Change, Overlay, Secret, Verb};
 
 const ADMIN_CONF: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -18,20 +16,6 @@ const ADMIN_CONF: &str = include_str!(concat!(
 const PATH: &str = "/root/.kube/config";
 const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Keeps what goes to standard output, and warnings.
-#[derive(Default)]
-struct Results(RefCell<Vec<String>>, RefCell<Vec<String>>);
-
-impl Progress for Results {
-    fn event(&self, event: Event<'_>) {
-        match event {
-            Event::Result(text) => self.0.borrow_mut().push(text.to_owned()),
-            Event::Warning(problem) => self.1.borrow_mut().push(problem.id.clone()),
-            _ => {}
-        }
-    }
-}
-
 /// A cluster that has cluster-info and the token abcdef.
 fn cluster() -> Bench {
     let admin_conf = ADMIN_CONF.replace("REDACTED", "");
@@ -39,15 +23,6 @@ fn cluster() -> Bench {
     let bench = Bench::over(files.with_file(PATH, &admin_conf, 0o600));
     bench.within(|world| BootstrapTokens.run(&default_init(V1_20), world)).unwrap();
     bench
-}
-
-fn run<J>(bench: &Bench, phase: &dyn Phase<J>, job: &J) -> (Result<(), Problem>, Results) {
-    let (results, store) = (Results::default(), MemoryStore::default());
-    let journal = Journal::new(&store);
-    let world =
-        World::new(&bench.overlay, (&bench.overlay, &bench.overlay), &bench.time, (&bench.entropy, &results), &journal);
-    let outcome = phase.run(job, &world);
-    (outcome, results)
 }
 
 fn job(flags: &TokenFlags) -> CreateToken {
@@ -65,9 +40,9 @@ fn signatures(bench: &Bench) -> Vec<String> {
 fn the_token_alone_is_the_result_and_cluster_info_is_signed_with_it() {
     let bench = cluster();
     let token = Some("ghijkl.0123456789abcdef".to_owned());
-    let (outcome, results) = run(&bench, &Create, &job(&TokenFlags { token, ..TokenFlags::default() }));
+    let (outcome, heard) = bench.heard(&Create, &job(&TokenFlags { token, ..TokenFlags::default() }));
     outcome.unwrap();
-    assert_eq!(*results.0.borrow(), ["ghijkl.0123456789abcdef"]);
+    assert_eq!(heard.results(), ["ghijkl.0123456789abcdef"]);
     assert_eq!(signatures(&bench), ["jws-kubeconfig-abcdef", "jws-kubeconfig-ghijkl", "kubeconfig"]);
 }
 
@@ -75,7 +50,7 @@ fn the_token_alone_is_the_result_and_cluster_info_is_signed_with_it() {
 fn a_token_that_may_not_sign_does_not() {
     let bench = cluster();
     let flags = TokenFlags { usages: vec!["authentication".to_owned()], ..TokenFlags::default() };
-    run(&bench, &Create, &job(&flags)).0.unwrap();
+    bench.heard(&Create, &job(&flags)).0.unwrap();
     assert_eq!(signatures(&bench), ["jws-kubeconfig-abcdef", "kubeconfig"]);
 }
 
@@ -88,19 +63,19 @@ fn with_a_certificate_key_the_line_joins_a_control_plane_and_missing_certificate
         ..TokenFlags::default()
     };
     let bench = cluster();
-    let (outcome, results) = run(&bench, &Create, &job(&flags));
+    let (outcome, heard) = bench.heard(&Create, &job(&flags));
     outcome.unwrap();
-    let lines = results.0.borrow();
+    let lines = heard.results();
     assert!(lines[0].contains(" --token ghijkl.0123456789abcdef --discovery-token-ca-cert-hash sha256:"), "{lines:?}");
     assert!(lines[0].ends_with(&format!(" --control-plane --certificate-key {KEY}")), "{lines:?}");
-    assert_eq!(*results.1.borrow(), ["certificates-not-uploaded"]);
+    assert_eq!(heard.warnings(), ["certificates-not-uploaded"]);
 
     let uploaded = serde_json::json!({"apiVersion": "v1", "kind": "Secret",
         "metadata": {"namespace": "kube-system", "name": "kubeadm-certs"}});
     let bench = Bench { overlay: cluster().overlay.with_object(uploaded), ..Bench::default() };
-    let (outcome, results) = run(&bench, &Create, &job(&flags));
+    let (outcome, heard) = bench.heard(&Create, &job(&flags));
     outcome.unwrap();
-    assert_eq!(results.1.borrow().len(), 0);
+    assert_eq!(heard.warnings().len(), 0);
 }
 
 #[test]
@@ -108,7 +83,7 @@ fn a_token_that_is_there_is_not_replaced() {
     let bench = cluster();
     let before = bench.overlay.changes().len();
     let token = Some("abcdef.fedcba9876543210".to_owned());
-    let (outcome, _) = run(&bench, &Create, &job(&TokenFlags { token, ..TokenFlags::default() }));
+    let (outcome, _) = bench.heard(&Create, &job(&TokenFlags { token, ..TokenFlags::default() }));
     assert_eq!(outcome.unwrap_err().id, "token-exists");
     assert_eq!(bench.overlay.changes().len(), before);
 }
@@ -146,6 +121,14 @@ fn every_mistake_in_the_flags_of_create_is_named_with_its_flag() {
     let problem = resolve_token(&flags, &Overlay::default(), NOW, &FixedEntropy::default()).unwrap_err();
     let places: Vec<_> = problem.findings.iter().filter_map(|finding| finding.place.as_deref()).collect();
     assert_eq!(places, ["TOKEN", "--ttl", "--usages", "--groups", "--groups", "--certificate-key"]);
+    let fixes: Vec<_> = problem.findings.iter().flat_map(|finding| &finding.fixes).collect();
+    for order in [
+        "--usages signing,authentication",
+        "--groups system:bootstrappers:kubeadm:default-node-token",
+        "or leave --groups out",
+    ] {
+        assert!(fixes.contains(&&order.to_owned()), "{order} can be copied: {fixes:?}");
+    }
 }
 
 #[test]
@@ -166,20 +149,20 @@ fn tokens_are_deleted_by_id_or_whole_and_unknown_ones_are_named() {
     let bench = cluster();
     let job = to_delete(&["abcdef.0123456789abcdef", "zzzzzz", "abcdef"]);
     assert_eq!(job.kubeconfig, Path::new(PATH));
-    let (outcome, results) = run(&bench, &delete::Delete, &job);
+    let (outcome, heard) = bench.heard(&delete::Delete, &job);
     let problem = outcome.unwrap_err();
     assert_eq!(
         (problem.id.as_str(), problem.place.as_deref()),
         ("token-unknown", Some("Secret kube-system/bootstrap-token-zzzzzz"))
     );
     assert!(problem.why.ends_with("the other one was deleted"), "{}", problem.why);
-    assert_eq!(*results.0.borrow(), ["bootstrap token \"abcdef\" deleted"]);
+    assert_eq!(heard.results(), ["bootstrap token \"abcdef\" deleted"]);
     let last = bench.overlay.changes().pop().unwrap();
     assert!(
         matches!(last, Change::Object(change) if change.verb == Verb::Delete && change.object.name == "bootstrap-token-abcdef")
     );
 
-    let (outcome, _) = run(&bench, &delete::Delete, &to_delete(&["abcdef"]));
+    let (outcome, _) = bench.heard(&delete::Delete, &to_delete(&["abcdef"]));
     assert!(outcome.unwrap_err().why.ends_with("nothing was changed"), "it is gone");
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::certificate::{Certificate, PemError, PrivateKey};
 use crate::config::{CaPin, Layout};
+use crate::plan::damage;
 use crate::problem::Problem;
 use crate::world::{Clock, Host, World};
 
@@ -91,6 +92,7 @@ impl CaPair {
 /// When the certificate is missing or cannot be used.
 pub fn ca(world: &World<'_>, layout: &Layout, ca: Ca) -> Result<CaPair, Problem> {
     let files = PairFiles::of(layout, ca.file());
+    refuse_lost_authority(ca.title(), &files, world)?;
     let Some(certificates) = certificates(world.host(), &files)? else {
         return Err(Problem::new("ca-missing", format!("the certificate of {} is not there", ca.title()))
             .at(files.certificate.display().to_string())
@@ -108,6 +110,19 @@ pub fn ca(world: &World<'_>, layout: &Layout, ca: Ca) -> Result<CaPair, Problem>
             .fix("put the certificate of a CA in its place, with its key"));
     }
     Ok(pair)
+}
+
+/// A CA is never made anew for one of its files.
+///
+/// # Errors
+/// `certificate-lost`, when either file of ours has lost its content.
+pub(super) fn refuse_lost_authority(title: &str, files: &PairFiles, world: &World<'_>) -> Result<(), Problem> {
+    for (part, path) in [("the certificate of", &files.certificate), ("the key of", &files.key)] {
+        if is_lost(path, world)? {
+            return Err(lost(&format!("{part} {title},"), path));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a CA's certificate is here without its key.
@@ -241,6 +256,21 @@ pub(super) fn check_signer(files: &PairFiles, chain: &[Certificate], signer: &Ca
         ca.file()
     );
     Err(files.problem("certificate-other-ca", what, path, why))
+}
+
+/// Whether a file of ours has lost its content, so that it counts as not there.
+pub(super) fn is_lost(path: &Path, world: &World<'_>) -> Result<bool, Problem> {
+    Ok(damage::is_lost(path, &world.journal().inventory()?, world.host())?)
+}
+
+/// What cannot be made again alone.
+pub(super) fn lost(what: &str, path: &Path) -> Problem {
+    let shown = path.display();
+    Problem::new("certificate-lost", format!("{what} {shown} has lost its content"))
+        .at(shown.to_string())
+        .why("a power cut may do that; what was signed with it is there, and would not fit a new one")
+        .fix(format!("put it back from a backup, or from another control-plane node of this cluster: {shown}"))
+        .fix("or begin anew: kubestrap reset, then run the same command again")
 }
 
 fn damaged(files: &PairFiles, path: &Path, kind: &str, error: &PemError) -> Problem {

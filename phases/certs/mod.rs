@@ -90,6 +90,7 @@ impl CertSpec {
     fn put(&self, job: &dyn OnControlPlane, world: &World<'_>) -> Result<(), Problem> {
         let files = PairFiles::of(&job.node().layout, self.file);
         let Some(leaf) = self.leaf(job) else {
+            found::refuse_lost_authority(self.ca.title(), &files, world)?;
             if found::certificates(world.host(), &files)?.is_some() {
                 return self.keep_authority(job, world);
             }
@@ -98,6 +99,9 @@ impl CertSpec {
         let signer = found::ca(world, &job.node().layout, self.ca)?;
         if signer.is_external() {
             external::check(job, world)?;
+        }
+        if found::is_lost(&files.key, world)? {
+            return make_anew(world, &files, job, |key| issue::leaf(&leaf, key, &signer, job.cluster(), world));
         }
         if let Some(warnings) = self.fit(job, world, &signer)? {
             warnings.iter().for_each(|warning| world.tell(Event::Warning(warning)));
@@ -119,6 +123,9 @@ impl CertSpec {
         signer: &CaPair,
     ) -> Result<Option<Vec<Problem>>, Problem> {
         let files = PairFiles::of(&job.node().layout, self.file);
+        if found::is_lost(&files.certificate, world)? {
+            return Ok(None);
+        }
         let (Some(leaf), Some(chain)) = (self.leaf(job), found::certificates(world.host(), &files)?) else {
             return Ok(None);
         };
@@ -160,6 +167,20 @@ fn make(
         world.put_file(&files.key, Content::new(key.pem().reveal().as_str()), KEY_MODE)?;
     }
     world.put_file(&files.certificate, Content::new(certificate), CERTIFICATE_MODE)?;
+    Ok(())
+}
+
+/// Makes a pair anew whose key has lost its content. The key is written last: as long as it is empty, this is done again.
+fn make_anew(
+    world: &World<'_>,
+    files: &PairFiles,
+    job: &dyn OnControlPlane,
+    issue: impl FnOnce(&PrivateKey) -> Result<String, Problem>,
+) -> Result<(), Problem> {
+    let key = new_key(job.cluster().key_algorithm, world)?;
+    let certificate = issue(&key).map_err(|problem| problem.at(files.certificate.display().to_string()))?;
+    world.put_file(&files.certificate, Content::new(certificate), CERTIFICATE_MODE)?;
+    world.put_file(&files.key, Content::new(key.pem().reveal().as_str()), KEY_MODE)?;
     Ok(())
 }
 
@@ -231,6 +252,10 @@ impl<J: OnControlPlane> Phase<J> for ServiceAccountKeys {
     fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
         let layout = &job.node().layout;
         let files = PairFiles { certificate: layout.certificate("sa.pub"), key: layout.certificate("sa.key") };
+        if found::is_lost(&files.key, world)? {
+            return Err(found::lost("the key that signs service account tokens,", &files.key));
+        }
+        let is_public_lost = found::is_lost(&files.certificate, world)?;
         let key = match found::key(world.host(), &files)? {
             Some(key) => key,
             None if world.host().stat(&files.certificate)?.is_some() => return Err(key_missing(&files)),
@@ -240,7 +265,8 @@ impl<J: OnControlPlane> Phase<J> for ServiceAccountKeys {
                 key
             }
         };
-        match world.host().read(&files.certificate)? {
+        let public = world.host().read(&files.certificate)?;
+        match public.filter(|_| !is_public_lost) {
             None => {
                 world.put_file(&files.certificate, Content::new(key.public_pem()), KEY_MODE)?;
             }

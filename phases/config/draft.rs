@@ -143,10 +143,13 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// How to say something else, as an order.
+    /// How to say something else, as an order. A list is written as in YAML; flags take its items alone.
     pub(crate) fn order(&self, value: &str) -> String {
         match self {
-            Self::Flag(flag) if flag.starts_with("--") => format!("{flag} {value}"),
+            Self::Flag(flag) if flag.starts_with("--") => {
+                let items = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+                format!("{flag} {}", items.map_or_else(|| value.to_owned(), |items| items.replace(", ", ",")))
+            }
             Self::Flag(argument) => format!("give {value} as {argument}"),
             Self::Field { path, file, .. } => format!("set {path} to {value} in {file}"),
             Self::Host(_) | Self::Default => value.to_owned(),

@@ -126,6 +126,8 @@ pub struct ResetFlags {
     pub ignore_preflight_errors: Vec<String>,
     /// `--force`: do not ask before anything is removed.
     pub force: bool,
+    /// `--force=PATH`: things of others to remove too.
+    pub named: Vec<String>,
     /// `--cleanup-tmp-dir`.
     pub cleanup_tmp_dir: bool,
     /// `--skip-drain`.

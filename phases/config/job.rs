@@ -153,6 +153,8 @@ pub struct Reset {
     pub unmount_flags: Vec<UnmountFlag>,
     /// Whether nobody is asked beforehand.
     pub force: bool,
+    /// Things of others, below the folders of kubelet, etcd and kubestrap, that the user wants removed too.
+    pub named: Vec<PathBuf>,
 }
 
 /// What `remove NODE` has to do, from any machine with an administrator's kubeconfig, for a node that may be gone.

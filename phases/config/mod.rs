@@ -3,6 +3,7 @@
 //! Split by who owns the truth: `ClusterConfig` belongs to the cluster, `NodeConfig` to this machine, the rest of a job
 //! to one run. Files, flags and ConfigMaps become a `Draft`; `resolve` turns it into a job, or all problems at once.
 
+mod asked;
 mod component;
 pub mod draft;
 mod duration;
@@ -16,6 +17,7 @@ mod types;
 mod validate;
 pub mod wire;
 
+pub use asked::{Asked, DIGEST};
 pub(crate) use component::clashes;
 pub use duration::{format_duration, parse_duration};
 pub use flags::{

@@ -2,7 +2,7 @@
 //! already is left: the user put it there, and preflight has looked at it.
 
 use crate::config::Joining;
-use crate::plan::{Artifact, Phase};
+use crate::plan::{Artifact, Phase, damage};
 use crate::problem::Problem;
 use crate::world::{Content, World};
 
@@ -24,7 +24,8 @@ impl<J: Joining> Phase<J> for Discovery {
 
     fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
         let found = job.discovery();
-        if world.host().stat(&found.ca_cert_path)?.is_none() {
+        let is_lost = damage::is_lost(&found.ca_cert_path, &world.journal().inventory()?, world.host())?;
+        if is_lost || world.host().stat(&found.ca_cert_path)?.is_none() {
             world.put_file(&found.ca_cert_path, Content::new(found.ca_pem.as_str()), 0o644)?;
         }
         world.note(&format!("{} · {}", found.server, found.bootstrap));

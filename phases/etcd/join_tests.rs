@@ -232,8 +232,8 @@ fn external_etcd_is_left_alone() {
     assert_eq!(stage.machine.made(), []);
 }
 
-#[test]
-fn members_that_no_pod_shows_yet_are_found_beside_the_api_servers() {
+/// `ready`, where the Pod of n1 is not shown yet.
+fn ready_without_pod() -> Stage {
     let mut stage = ready();
     let gone = ObjectChange {
         identity: Identity::Kubeconfig("/etc/kubernetes/admin.conf".into()),
@@ -247,6 +247,22 @@ fn members_that_no_pod_shows_yet_are_found_beside_the_api_servers() {
         "apiVersion": "v1", "kind": "Endpoints", "metadata": {"namespace": "default", "name": "kubernetes"},
         "subsets": [{"addresses": [{"ip": "10.77.0.11"}], "ports": [{"name": "https", "port": 6443}]}],
     }));
+    stage
+}
+
+#[test]
+fn members_that_no_pod_shows_yet_are_found_beside_the_api_servers() {
+    let stage = ready_without_pod();
+    stage.run(&JOIN_ETCD, &join_control_plane(V1_20)).unwrap();
+    assert_eq!(voters(&stage), ["n1", "n2"]);
+}
+
+/// A node that is joined again after a reset has left its own Pod behind, which is shown until its kubelet runs again.
+#[test]
+fn a_pod_of_a_member_that_is_gone_hides_no_other_member() {
+    let mut stage = ready_without_pod();
+    stage.machine.overlay = std::mem::take(&mut stage.machine.overlay).with_object(etcd_pod("n3", "10.77.0.13"));
+    stage.machine.overlay.silence(&["https://10.77.0.13:2379"]);
     stage.run(&JOIN_ETCD, &join_control_plane(V1_20)).unwrap();
     assert_eq!(voters(&stage), ["n1", "n2"]);
 }

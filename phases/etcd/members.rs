@@ -1,6 +1,6 @@
 //! What the phases about etcd's membership share: how etcd is reached, who is well, and trying again what may pass.
 //!
-//! Endpoints are read from the annotations of etcd's Pods, as kubeadm writes and reads them.
+//! Endpoints are read from the annotations of etcd's Pods, as kubeadm writes and reads them, and beside the API servers.
 
 use std::time::Duration;
 
@@ -66,17 +66,16 @@ pub(super) fn found(job: &dyn OnControlPlane, world: &World<'_>) -> Result<EtcdA
     let mut endpoints = Vec::new();
     let wait = Wait { what: "the addresses of etcd's members", within: ENDPOINTS_LIMIT, every: PAUSE };
     let outcome = world.time().wait(&wait, &mut || match shown_endpoints(&identity, world) {
-        Ok(found) if found.is_empty() => {
-            endpoints = beside_api_servers(&identity, world).unwrap_or_default();
+        Ok(shown) => {
+            endpoints = shown;
+            let beside = beside_api_servers(&identity, world).unwrap_or_default();
+            let unknown: Vec<String> = beside.into_iter().filter(|url| !endpoints.contains(url)).collect();
+            endpoints.extend(unknown);
             Ok(if endpoints.is_empty() {
                 Probe::NotYet("no Pod of etcd shows its address".to_owned())
             } else {
                 Probe::Yes
             })
-        }
-        Ok(found) => {
-            endpoints = found;
-            Ok(Probe::Yes)
         }
         Err(problem) if objects::may_pass(&problem) => Ok(Probe::NotYet(problem.why)),
         Err(problem) => Err(problem),
@@ -92,7 +91,8 @@ pub(super) fn found(job: &dyn OnControlPlane, world: &World<'_>) -> Result<EtcdA
 }
 
 /// Where a stacked etcd is: beside each API server. A kubelet shows its static Pods up to 75 s after their start, if it
-/// started before the API server did, and a node that joins right after `init` would wait for that.
+/// started before the API server did; a node that joins right after `init` would wait for that, and one that joins again
+/// would see only the Pod that its earlier life has left.
 fn beside_api_servers(identity: &Identity, world: &World<'_>) -> Result<Vec<String>, Problem> {
     let reference = ObjectRef::new("v1", "Endpoints", "default", "kubernetes");
     let found = world.cluster().get(identity, &reference)?.unwrap_or_default();

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{NotOnWorker, read_control_plane};
+use super::read_control_plane;
 use crate::certs::certificate::Certificate;
 use crate::config::{ApiEndpoint, ControlPlaneRequest, HostPort, JoinControlPlane, JoinWorker, Joining as _, Release};
 use crate::kubeconfig;
-use crate::plan::{Phase, Selection, Step, Verdict};
+use crate::plan::{Selection, Step, Verdict};
 use crate::problem::Problem;
 use crate::stage::{ready_overlay, sealed_objects};
 use crate::support::Bench;
@@ -170,9 +170,13 @@ fn cluster_status_keeps_the_other_nodes_and_the_configuration() {
 fn a_worker_and_a_control_plane_node_have_the_same_list_of_phases() {
     assert_eq!(JOIN.paths(), JOIN_CONTROL_PLANE.paths());
     let worker = join_worker(V1_20);
-    let skipped = |phase: &dyn Phase<JoinWorker>| matches!(phase.verdict(&worker), Verdict::Skip(_));
-    assert!(skipped(&NotOnWorker(&super::UpdateStatus)));
-    let plan = JOIN.plan(&worker, &Selection::default()).unwrap();
-    let run: Vec<&str> = plan.phases.iter().filter(|p| p.verdict == Verdict::Run).map(|p| p.path.as_str()).collect();
-    assert_eq!(run, ["preflight", "discovery", "tls-bootstrap", "kubelet-start", "kubelet-wait-bootstrap"]);
+    let planned = |only: Option<&str>| {
+        let selection = Selection { only: only.map(str::to_owned), ..Selection::default() };
+        let phases = JOIN.plan(&worker, &selection).unwrap().phases;
+        phases.into_iter().map(|planned| (planned.path, planned.verdict == Verdict::Run)).collect::<Vec<_>>()
+    };
+    let whole = ["preflight", "discovery", "tls-bootstrap", "kubelet-start", "kubelet-wait-bootstrap"];
+    assert_eq!(planned(None), whole.map(|path| (path.to_owned(), true)), "the others are left out without a word");
+    let asked_for = "control-plane-join/update-status";
+    assert_eq!(planned(Some(asked_for)), [(asked_for.to_owned(), false)], "who asks for one is told why");
 }

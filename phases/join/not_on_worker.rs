@@ -1,4 +1,5 @@
-//! The phases of a control-plane node in the table of a worker: there, so that `join` has one list of names, and left out.
+//! The phases of a control-plane node in the table of a worker: there, so that `join` has one list of names, and left out
+//! without a word.
 
 use super::prepare::{CERTS, CONTROL_PLANE, KUBECONFIG};
 use super::update_status::UpdateStatus;
@@ -45,7 +46,7 @@ impl Phase<JoinWorker> for NotOnWorker {
     }
 
     fn verdict(&self, _job: &JoinWorker) -> Verdict {
-        Verdict::Skip("for control-plane nodes: --control-plane is not given".to_owned())
+        Verdict::Foreign("for control-plane nodes: --control-plane is not given".to_owned())
     }
 
     fn run(&self, _job: &JoinWorker, _world: &World<'_>) -> Result<(), Problem> {

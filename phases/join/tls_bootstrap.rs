@@ -21,7 +21,7 @@ use crate::certs::issue::{self, Leaf};
 use crate::config::Joining;
 use crate::kubeconfig::render_for_kubelet;
 use crate::objects;
-use crate::plan::{Artifact, Phase};
+use crate::plan::{Artifact, Phase, damage};
 use crate::problem::Problem;
 use crate::world::{Change, Clock, Content, Identity, KeyAlgorithm, Probe, Wait, World, sha256_hex};
 
@@ -47,7 +47,7 @@ impl<J: Joining> Phase<J> for TlsBootstrap {
 
     fn run(&self, job: &J, world: &World<'_>) -> Result<(), Problem> {
         let files = Files::of(job, world.time().now());
-        if world.host().stat(&files.kubeconfig)?.is_none() {
+        if world.host().stat(&files.kubeconfig)?.is_none() || has_lost_content(&files, world)? {
             world.put_folder(job.node().layout.kubelet(), 0o700)?;
             let key = key(&files.key, world)?;
             // Only a dry run gets none: what the cluster would issue is not known, and would be hidden with the key anyway.
@@ -65,6 +65,13 @@ impl<J: Joining> Phase<J> for TlsBootstrap {
         }
         Ok(())
     }
+}
+
+/// What a power cut may leave of the kubeconfig, or of the certificate that it names.
+fn has_lost_content(files: &Files, world: &World<'_>) -> Result<bool, Problem> {
+    let host = world.host();
+    let has_no_certificate = host.read(&files.current)?.is_some_and(|bytes| bytes.is_empty());
+    Ok(has_no_certificate || damage::is_lost(&files.kubeconfig, &world.journal().inventory()?, host)?)
 }
 
 /// The kubelet's own names.

@@ -7,6 +7,7 @@ use super::{Credentials, KubeconfigSpec, MODE, Source, Target, parse, render_wit
 use crate::certs::certificate::{Certificate, PrivateKey};
 use crate::certs::found::{self, Ca, CaPair};
 use crate::config::OnControlPlane;
+use crate::plan::damage;
 use crate::problem::Problem;
 use crate::world::{Clock, Content, Secret, World};
 
@@ -19,6 +20,9 @@ impl KubeconfigSpec {
         ca: &CaPair,
     ) -> Result<Option<Vec<Problem>>, Problem> {
         let path = job.node().layout.kubeconfig(self.file);
+        if damage::is_lost(&path, &world.journal().inventory()?, world.host())? {
+            return Ok(None);
+        }
         let Some(bytes) = world.host().read(&path)? else { return Ok(None) };
         let place = path.display().to_string();
         let again = format!("have it made anew: rm {place}, then run the same command again");

@@ -1,30 +1,15 @@
 //! Kubeconfigs for more users: who signs, for which groups, and where they lead.
 
-use std::cell::RefCell;
-
 use serde_json::json;
 
 use super::*;
 use crate::certs::certificate::{Certificate, PrivateKey};
 use crate::config::{UserKubeconfigFlags, resolve_user_kubeconfig};
 use crate::kubeconfig::{Credentials, Kubeconfig, Source, parse};
-use crate::plan::{Journal, Step};
+use crate::plan::Step;
 use crate::support::jobs::{V1_20, V1_36, default_init};
-use crate::support::{Bench, FixedEntropy, MemoryStore, NOW};
-use crate::world::{Overlay, Progress, Secret};
-
-#[derive(Default)]
-struct Results(RefCell<Vec<String>>, RefCell<Vec<String>>);
-
-impl Progress for Results {
-    fn event(&self, event: Event<'_>) {
-        match event {
-            Event::Result(text) => self.0.borrow_mut().push(text.to_owned()),
-            Event::Warning(problem) => self.1.borrow_mut().push(problem.id.clone()),
-            _ => {}
-        }
-    }
-}
+use crate::support::{Bench, FixedEntropy, NOW};
+use crate::world::{Overlay, Secret};
 
 fn job(groups: &[&str]) -> UserKubeconfig {
     let init = default_init(V1_36);
@@ -46,15 +31,11 @@ fn node() -> Bench {
 }
 
 fn run(bench: &Bench, job: &UserKubeconfig) -> Result<(Kubeconfig, Vec<String>), Problem> {
-    let (results, store) = (Results::default(), MemoryStore::default());
-    let journal = Journal::new(&store);
-    let world =
-        World::new(&bench.overlay, (&bench.overlay, &bench.overlay), &bench.time, (&bench.entropy, &results), &journal);
     let before = bench.overlay.changes().len();
-    User.run(job, &world)?;
+    let (outcome, heard) = bench.heard(&User, job);
+    outcome?;
     assert_eq!(bench.overlay.changes().len(), before, "nothing is changed");
-    let warnings = results.1.take();
-    Ok((parse(&results.0.take().remove(0)).unwrap(), warnings))
+    Ok((parse(&heard.results()[0]).unwrap(), heard.warnings()))
 }
 
 fn certificate(found: &Kubeconfig) -> (Certificate, PrivateKey) {

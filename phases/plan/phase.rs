@@ -36,4 +36,6 @@ pub enum Verdict {
     Run,
     /// It does not, and why.
     Skip(String),
+    /// It is another kind of node's, and why: left out without a word, unless it is what was asked for.
+    Foreign(String),
 }

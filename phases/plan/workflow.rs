@@ -111,7 +111,11 @@ impl<J> Workflow<J> {
             let verdict = if selection.skip.iter().any(|skip| is_within(path, skip)) {
                 Verdict::Skip("it is in --skip-phases or skipPhases".to_owned())
             } else {
-                phase.verdict(job)
+                match phase.verdict(job) {
+                    Verdict::Foreign(_) if selection.only.is_none() => return,
+                    Verdict::Foreign(why) => Verdict::Skip(why),
+                    verdict => verdict,
+                }
             };
             phases.push(PlannedPhase { path: path.to_owned(), phase: *phase, verdict });
         });

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::finding::{Finding, Findings, one};
 use super::scene::{Role, Scene};
+use crate::plan::damage;
 use crate::problem::Problem;
 use crate::world::FileKind;
 
@@ -55,6 +56,20 @@ pub(super) fn ignored_patches(scene: &Scene<'_>) -> Findings {
     });
     let ignored: Vec<Finding> = ignored.collect();
     Ok(if ignored.is_empty() { vec![Finding::fine("every file with patches is one")] } else { ignored })
+}
+
+/// Files of ours that lost their content, or that somebody has changed. None of them keeps a run from going on.
+pub(super) fn damaged_files(scene: &Scene<'_>) -> Findings {
+    let Some(inventory) = &scene.inventory else {
+        return one(Finding::needs_root("whether files of kubestrap's are damaged"));
+    };
+    let damages = damage::look(inventory, scene.world.host())?;
+    one(match damage::warning(&damages) {
+        Some(problem) => Finding::warning(problem.what).why(problem.why).fix(
+            "what has lost its content is written again; look at what was changed, and keep it as a patch (--patches)",
+        ),
+        None => Finding::fine("files of kubestrap's are as it wrote them"),
+    })
 }
 
 fn file(scene: &Scene<'_>, path: &Path) -> Result<Finding, Problem> {

@@ -112,6 +112,7 @@ pub static CHECKS: &[Check] = &[
     Check { name: "FileAvailable-<path>", area: Area::Leftovers, roles: CONTROL, run: leftovers::control_plane_files },
     Check { name: "FileAvailable-<path>", area: Area::Leftovers, roles: JOINING, run: leftovers::joining_files },
     Check { name: "FileAvailable-<path>", area: Area::Leftovers, roles: WORKER, run: leftovers::ca_certificate },
+    Check { name: "FileIntact", area: Area::Leftovers, roles: EVERY, run: leftovers::damaged_files },
     Check { name: "Patches", area: Area::Leftovers, roles: EVERY, run: leftovers::ignored_patches },
     Check { name: "DirAvailable-<path>", area: Area::Leftovers, roles: EVERY, run: leftovers::folders },
 ];

@@ -3,65 +3,20 @@
 //!
 //! Users and groups that we added go last. A folder goes only when nothing is left in it. Mount points are never crossed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::accounts;
+use super::known::Known;
+use super::mounts::{Mounts, remove_tree};
+use super::{accounts, left};
 use crate::config::Reset;
-use crate::plan::Phase;
+use crate::plan::damage::{self, Harm};
+use crate::plan::{Inventory, Phase};
 use crate::problem::Problem;
-use crate::world::{Change, Content, Event, FileKind, World};
+use crate::world::{Change, Content, FileKind, World};
 
 /// The phase.
 pub struct CleanFiles;
-
-/// What kubeadm, and this program, write below `/etc/kubernetes`.
-const KUBECONFIGS: [&str; 6] = [
-    "admin.conf",
-    "super-admin.conf",
-    "kubelet.conf",
-    "bootstrap-kubelet.conf",
-    "controller-manager.conf",
-    "scheduler.conf",
-];
-const MANIFESTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
-const CERTIFICATES: [&str; 10] = [
-    "ca",
-    "apiserver",
-    "apiserver-kubelet-client",
-    "apiserver-etcd-client",
-    "front-proxy-ca",
-    "front-proxy-client",
-    "etcd/ca",
-    "etcd/server",
-    "etcd/peer",
-    "etcd/healthcheck-client",
-];
-
-/// What the kubelet makes in its folder. The folder's other content is the user's.
-const KUBELET_FILES: [&str; 6] = [
-    "config.yaml",
-    "kubeadm-flags.env",
-    "instance-config.yaml",
-    "cpu_manager_state",
-    "memory_manager_state",
-    ".kubelet-keepalive",
-];
-const KUBELET_TREES: [&str; 9] = [
-    "pods",
-    "plugins",
-    "plugins_registry",
-    "plugin-containers",
-    "pod-resources",
-    "device-plugins",
-    "pki",
-    "checkpoints",
-    "usernsfs",
-];
-
-/// Folders of whose content all is made by the kubelet or older releases of it.
-const RUNTIME_FOLDERS: [&str; 4] =
-    ["/var/lib/dockershim", "/var/run/kubernetes", "/var/log/pods", "/var/log/containers"];
 
 impl Phase<Reset> for CleanFiles {
     fn name(&self) -> &'static str {
@@ -69,63 +24,54 @@ impl Phase<Reset> for CleanFiles {
     }
 
     fn about(&self) -> &'static str {
-        "removes the files that made this machine a node"
+        "removes the files that made this machine a node, and names what it leaves"
     }
 
     fn run(&self, job: &Reset, world: &World<'_>) -> Result<(), Problem> {
         let inventory = world.journal().inventory()?;
-        let layout = &job.node.layout;
-        let kubelet = layout.kubelet();
-        let mut files: BTreeSet<PathBuf> = inventory.files().map(|(path, _)| path.to_owned()).collect();
-        // Where the journal knows what is ours, a CA or key that the user has put there is not.
-        if inventory.is_empty() {
-            files.extend(made_by_kubeadm(job));
+        let mounts = Mounts::look(job, world.host())?;
+        let known = Known::of(job, &inventory, world.host())?;
+        let edited = damage::look(&inventory, world.host())?.into_iter().filter(|damage| damage.harm == Harm::Edited);
+        let edited: Vec<PathBuf> = edited.map(|damage| damage.path).collect();
+        let ours = inventory.files().filter(|(_, owned)| owned.before.is_none()).map(|(path, _)| path.to_owned());
+        let is_ours_alone = |path: &PathBuf| !inventory.files().any(|(ours, _)| ours == path);
+        let others: Vec<PathBuf> = known.files.iter().filter(|path| is_ours_alone(path)).cloned().collect();
+        let removed: Vec<PathBuf> = ours.chain(others).collect();
+        for path in &removed {
+            remove_file(path, world)?;
         }
-        files.extend(KUBELET_FILES.map(|name| kubelet.join(name)));
-        let before: BTreeMap<&Path, &(PathBuf, u32)> =
-            inventory.files().filter_map(|(path, owned)| Some((path, owned.before.as_ref()?))).collect();
-        for path in &files {
-            match before.get(path.as_path()) {
-                Some((kept, mode)) => put_back(path, kept, *mode, world)?,
-                None => remove_file(path, world)?,
-            }
-        }
-        let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).collect();
-        for folder in folders {
+        let files = removed.iter().map(PathBuf::as_path).chain(inventory.files().map(|(path, _)| path));
+        let folders: BTreeSet<PathBuf> = files.filter_map(Path::parent).map(Path::to_owned).collect();
+        for folder in &folders {
             remove_half_written(folder, world)?;
         }
-        let mut trees: Vec<PathBuf> = KUBELET_TREES.iter().map(|name| kubelet.join(name)).collect();
-        for folder in RUNTIME_FOLDERS {
-            trees.extend(world.host().list(Path::new(folder))?.into_iter().map(|entry| entry.path));
+        for path in known.trees.iter().chain(&trees_asked_for(job)) {
+            remove_tree(path, &mounts, world)?;
         }
-        trees.push(job.etcd_data_dir.join("member"));
-        if job.cleanup_tmp_dir {
-            trees.push(layout.tmp());
-        }
-        for path in &trees {
-            if world.host().stat(path)?.is_some() {
-                world.change(&Change::RemoveTree { path: path.clone() })?;
-            }
-        }
-        let ours: Vec<PathBuf> = inventory.folders().map(Path::to_owned).collect();
-        let known = [job.certificates_dir.join("etcd"), job.certificates_dir.clone(), layout.manifests()];
-        for folder in ours.iter().chain(&known) {
+        // Last, since on a full disk there is room for them only now.
+        put_all_back(&inventory, world)?;
+        let known = [job.certificates_dir.join("etcd"), job.certificates_dir.clone(), job.node.layout.manifests()];
+        for folder in inventory.folders().chain(known.iter().map(PathBuf::as_path)) {
             remove_if_empty(folder, world)?;
         }
         accounts::remove(&inventory, world)?;
-        tell_what_is_left(job, world)
+        left::tell(job, &edited, world)
     }
 }
 
-fn made_by_kubeadm(job: &Reset) -> Vec<PathBuf> {
-    let layout = &job.node.layout;
-    let mut files: Vec<PathBuf> = KUBECONFIGS.map(|name| layout.kubeconfig(name)).to_vec();
-    files.extend(MANIFESTS.map(|name| layout.manifest(name)));
-    for name in CERTIFICATES {
-        files.extend([format!("{name}.crt"), format!("{name}.key")].map(|file| job.certificates_dir.join(file)));
+/// What goes only where the user says so: kubeadm's backups, and things of others that `--force` names.
+fn trees_asked_for(job: &Reset) -> Vec<PathBuf> {
+    let tmp = job.cleanup_tmp_dir.then(|| job.node.layout.tmp());
+    tmp.into_iter().chain(job.named.iter().cloned()).collect()
+}
+
+fn put_all_back(inventory: &Inventory, world: &World<'_>) -> Result<(), Problem> {
+    for (path, owned) in inventory.files() {
+        if let Some((kept, mode)) = &owned.before {
+            put_back(path, kept, *mode, world)?;
+        }
     }
-    files.extend(["sa.key", "sa.pub"].map(|file| job.certificates_dir.join(file)));
-    files
+    Ok(())
 }
 
 /// Replaces our file by what was there before it, so that there is no moment, and no later run, without either.
@@ -166,33 +112,6 @@ fn remove_if_empty(folder: &Path, world: &World<'_>) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
-}
-
-/// What stays in the folders we worked in, so that nobody has to look.
-fn tell_what_is_left(job: &Reset, world: &World<'_>) -> Result<(), Problem> {
-    let layout = &job.node.layout;
-    let mut left = Vec::new();
-    for folder in [
-        layout.etc().to_owned(),
-        layout.manifests(),
-        job.certificates_dir.clone(),
-        layout.kubelet().to_owned(),
-        job.etcd_data_dir.clone(),
-    ] {
-        for entry in world.host().list(&folder)? {
-            let is_looked_at = entry.kind == FileKind::Folder
-                && !entry.is_mount_point
-                && (entry.path == layout.manifests() || job.certificates_dir.starts_with(&entry.path));
-            if !is_looked_at {
-                left.push(format!("{}{}", entry.path.display(), if entry.is_mount_point { " (a mount)" } else { "" }));
-            }
-        }
-    }
-    if !left.is_empty() {
-        let what = format!("not ours, and left in place: {}", left.join(" · "));
-        world.tell(Event::Warning(&Problem::new("left-in-place", what)));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
-//! Phase `clean-iptables`: removes the chains of kube-proxy and kubelet, and the rules that lead into them.
+//! Phase `clean-iptables`: removes the chains of kube-proxy and kubelet with the rules that lead into them, and what else
+//! kube-proxy makes in the kernel (`nftables.rs`, `ipvs.rs`).
 //!
 //! Their chains are named `KUBE-…`; no other rule is touched. One `iptables-restore` per family removes them all at once,
-//! so that no packet ever meets half a set.
+//! so that no packet ever meets half a set. kube-proxy may have taken another variant of iptables than this machine's own.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{ipvs, nftables};
 use crate::config::Reset;
 use crate::counted;
 use crate::plan::Phase;
@@ -18,32 +23,42 @@ impl Phase<Reset> for CleanIptables {
     }
 
     fn about(&self) -> &'static str {
-        "removes the iptables chains of kube-proxy and kubelet"
+        "removes what kube-proxy and kubelet made in iptables, nftables and IPVS"
     }
 
     fn run(&self, _job: &Reset, world: &World<'_>) -> Result<(), Problem> {
         world.needs_running_system("remove iptables chains")?;
-        let programs = world.host().facts()?.programs;
+        let facts = world.host().facts()?;
         let mut removed = 0;
-        for family in ["iptables", "ip6tables"] {
-            if !programs.contains_key("iptables") {
-                break;
-            }
-            let saved = world.host().ask(&Command::new(&[&format!("{family}-save")]))?;
+        for tool in tools(&facts.programs) {
+            let saved = world.host().ask(&Command::new(&[&format!("{tool}-save")]))?;
             let (chains, input) = removal(&saved.stdout);
             if chains == 0 {
                 continue;
             }
             removed += chains;
-            let words = [format!("{family}-restore"), "--noflush".to_owned(), "--wait=5".to_owned()].to_vec();
+            let words = [format!("{tool}-restore"), "--noflush".to_owned(), "--wait=5".to_owned()].to_vec();
             world.change(&Change::Run {
                 command: Command { words, input: Some(input) },
-                purpose: format!("remove {} of kube-proxy and kubelet", counted(chains, &format!("{family} chain"))),
+                purpose: format!("remove {} of kube-proxy and kubelet", counted(chains, &format!("{tool} chain"))),
             })?;
         }
         world.note(&format!("{} removed", counted(removed, "iptables chain")));
-        Ok(())
+        nftables::clean(&facts, world)?;
+        ipvs::clean(&facts, world)
     }
+}
+
+/// Names before `-save` and `-restore`: of both variants where both are there, otherwise of the one.
+fn tools(programs: &BTreeMap<String, PathBuf>) -> Vec<String> {
+    let variants: &[&str] = match ["iptables-legacy-save", "iptables-nft-save"].map(|name| programs.contains_key(name))
+    {
+        [true, true] => &["-legacy", "-nft"],
+        _ if programs.contains_key("iptables") => &[""],
+        _ => &[],
+    };
+    let of_variant = |variant: &&str| ["iptables", "ip6tables"].map(|family| format!("{family}{variant}"));
+    variants.iter().flat_map(of_variant).collect()
 }
 
 /// From `iptables-save` to the input of `iptables-restore --noflush` that removes what is Kubernetes', and how many chains

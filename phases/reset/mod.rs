@@ -1,7 +1,7 @@
 //! Reset: takes a node out of its cluster and removes what made it a node, and nothing else.
 //!
 //! ```text
-//! preflight ─ drain ─ remove-etcd-member ─ delete-node ─ cleanup-node (kubelet, Pods, mounts, files, iptables)
+//! preflight ─ drain ─ remove-etcd-member ─ delete-node ─ cleanup-node (kubelet, Pods, mounts, iptables, files)
 //! ```
 //!
 //! Each phase works when the cluster is gone. One that fails ends the run: data behind a Pod that may not be evicted, or
@@ -11,7 +11,13 @@ mod accounts;
 mod etcd_member;
 mod files;
 mod iptables;
+mod ipvs;
+mod known;
 mod leave;
+mod left;
+mod mounts;
+mod nftables;
+mod processes;
 mod stop;
 
 pub use etcd_member::RemoveEtcdMember;
@@ -29,13 +35,13 @@ impl Step<Reset> {
     /// Everything on this machine.
     pub const CLEANUP_NODE: Self = Self::Group {
         name: "cleanup-node",
-        about: "stops the kubelet and removes its Pods, mounts, files and iptables chains",
+        about: "stops the kubelet and removes its Pods, mounts, network rules and files",
         steps: &[
             Self::Phase(&StopKubelet),
             Self::Phase(&RemovePods),
             Self::Phase(&Unmount),
-            Self::Phase(&CleanFiles),
             Self::Phase(&CleanIptables),
+            Self::Phase(&CleanFiles),
         ],
     };
 }

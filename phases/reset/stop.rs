@@ -1,12 +1,12 @@
 //! Stops what runs: the kubelet, its Pods over CRI, and unmounts what it mounted for them.
 
-use std::path::Path;
-
+use super::mounts::Mounts;
+use super::processes;
 use crate::config::Reset;
 use crate::counted;
 use crate::plan::Phase;
 use crate::problem::Problem;
-use crate::world::{Change, UnitAction, World};
+use crate::world::{Change, Event, Mount, UnitAction, World};
 
 const UNIT: &str = "kubelet.service";
 
@@ -49,18 +49,11 @@ impl Phase<Reset> for RemovePods {
         let socket = &job.node.cri_socket;
         let status = match world.host().runtime(socket) {
             Ok(status) => status,
-            Err(error) => {
-                let problem = Problem::from(error);
-                return world.refuse(
-                    Problem::new("runtime-down", "the Pods cannot be removed: the container runtime does not answer")
-                        .at(socket.clone())
-                        .why(problem.why)
-                        .fix("systemctl start containerd, then: kubestrap reset"),
-                );
-            }
+            Err(error) => return without_runtime(socket, Problem::from(error).why, world),
         };
-        let count = status.sandboxes.len();
-        for sandbox in status.sandboxes {
+        let (ours, foreign): (Vec<_>, Vec<_>) = status.sandboxes.into_iter().partition(|sandbox| sandbox.is_of_kubelet);
+        let (count, left) = (ours.len(), foreign.len());
+        for sandbox in ours {
             world.change(&Change::RemoveSandbox {
                 socket: socket.clone(),
                 id: sandbox.id,
@@ -68,15 +61,31 @@ impl Phase<Reset> for RemovePods {
             })?;
         }
         world.note(&format!("{} removed", counted(count, "Pod")));
+        if left > 0 {
+            world.note(&format!(
+                "{} of others left",
+                if left == 1 { "1 sandbox".to_owned() } else { format!("{left} sandboxes") }
+            ));
+        }
         Ok(())
     }
 }
 
+/// Without the runtime Pods go on running and cannot be asked for; their processes can be ended all the same. What the
+/// runtime knows of them stays with it.
+fn without_runtime(socket: &str, why: String, world: &World<'_>) -> Result<(), Problem> {
+    let ended = processes::end(world)?;
+    world.note(&format!("{} ended", processes::in_words(ended)));
+    let problem = Problem::new("runtime-down", "the container runtime keeps its records of Pods: it does not answer")
+        .at(socket.to_owned())
+        .why(why)
+        .fix("when it answers again, have them removed too: kubestrap reset");
+    world.tell(Event::Warning(&problem));
+    Ok(())
+}
+
 /// Phase `unmount`.
 pub struct Unmount;
-
-/// Folders below the kubelet's where it mounts volumes for Pods. Mounts elsewhere are the user's.
-const MOUNTED: [&str; 2] = ["pods", "plugins"];
 
 impl Phase<Reset> for Unmount {
     fn name(&self) -> &'static str {
@@ -89,13 +98,7 @@ impl Phase<Reset> for Unmount {
 
     fn run(&self, job: &Reset, world: &World<'_>) -> Result<(), Problem> {
         world.needs_running_system("unmount volumes")?;
-        let kubelet = job.node.layout.kubelet();
-        let is_pods = |point: &Path| MOUNTED.iter().any(|folder| point.starts_with(kubelet.join(folder)));
-        let mut points: Vec<_> =
-            world.host().facts()?.mounts.into_iter().map(|mount| mount.point).filter(|point| is_pods(point)).collect();
-        // A mount inside a mount goes first; of two on the same point, the newer.
-        points.sort_by_key(|point| std::cmp::Reverse(point.components().count()));
-        for path in points {
+        for Mount { point: path, .. } in Mounts::look(job, world.host())?.of_pods {
             world.change(&Change::Unmount { path, flags: job.unmount_flags.clone() }).map_err(
                 |problem| match problem.id.as_str() {
                     "host-write" => Problem { id: "unmount".to_owned(), ..problem }

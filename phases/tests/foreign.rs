@@ -1,11 +1,12 @@
 //! RESET on a node full of other people's files: a hundred times with other files, and all of them stay.
 //!
-//! Files lie in, beside and below every folder that reset touches; many have the names of ours.
+//! Files lie in, beside and below every folder that reset touches; many have the names of ours. There are mounts, sandboxes
+//! and iptables rules of others too, and in some runs volumes that cannot be unmounted.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::config::Init;
+use crate::config::{Init, ResetFlags, resolve_reset};
 use crate::stage::{Stage, init_job};
 use crate::support::jobs::V1_36;
 use crate::workflows::{INIT, RESET};
@@ -110,8 +111,81 @@ fn scatter(stage: &Stage, numbers: &mut Numbers, is_node: bool) -> BTreeMap<Stri
     scattered
 }
 
+/// Where others mount things: disks, shares, folders of the host.
+const MOUNTS: [&str; 12] = [
+    "/var/lib/kubelet/volume",
+    "/var/lib/kubelet/seccomp",
+    "/var/lib/kubelet/pods/share",
+    "/var/lib/kubelet/plugins/share",
+    "/var/lib/kubelet/plugins_registry",
+    "/var/lib/kubelet/device-plugins/deep/share",
+    "/var/lib/kubelet/pki/hsm",
+    "/var/lib/etcd/backups",
+    "/var/lib/etcd/member/share",
+    "/etc/kubernetes/pki/vault",
+    "/etc/kubernetes/share",
+    "/var/log/pods/archive",
+];
+
+const RULES: [&str; 3] = [
+    "*filter\n:INPUT ACCEPT [0:0]\n:MINE - [0:0]\n-A INPUT -j MINE\n-A MINE -s 192.0.2.1 -j DROP\nCOMMIT\n",
+    "*nat\n:POSTROUTING ACCEPT [0:0]\n:CNI-0a1b - [0:0]\n-A POSTROUTING -m comment --comment \"not -j KUBE-MARK\" -j CNI-0a1b\nCOMMIT\n",
+    "*mangle\n:MYKUBE-X - [0:0]\n-A PREROUTING -j MYKUBE-X\nCOMMIT\n",
+];
+
+/// Mounts with a file in each, sandboxes, rules and files of CNI, of others.
+fn surround(stage: &Stage, numbers: &mut Numbers, foreign: &mut BTreeMap<String, (u32, String)>) {
+    for _ in 0..1 + numbers.below(4) {
+        let point = MOUNTS[numbers.below(MOUNTS.len())];
+        let path = format!("{point}/data/{}", NAMES[numbers.below(NAMES.len())]);
+        let text = format!("of a mount {}\n", numbers.below(1000));
+        stage.machine.put(&path, &text, 0o644);
+        foreign.insert(path, (0o644, text));
+        let mut mounts = stage.machine.foreign_mounts.borrow_mut();
+        if !mounts.contains(&point.into()) {
+            mounts.push(point.into());
+        }
+    }
+    for name in ["/etc/cni/net.d/10-mine.conflist", "/opt/cni/bin/mine", "/var/lib/cni/networks/mine/10.0.0.2"] {
+        stage.machine.put(name, "of CNI\n", 0o644);
+        foreign.insert(name.to_owned(), (0o644, "of CNI\n".to_owned()));
+    }
+    *stage.machine.foreign_sandboxes.borrow_mut() = (0..numbers.below(3)).map(|n| format!("mine-{n}")).collect();
+    *stage.machine.foreign_rules.borrow_mut() = RULES[numbers.below(RULES.len())].to_owned();
+}
+
+/// All that is none of ours is there as it was.
+fn assert_intact(stage: &Stage, foreign: &BTreeMap<String, (u32, String)>, things: &Things, case: &str) {
+    let tree = stage.machine.tree();
+    for (path, (mode, text)) in foreign {
+        let found = tree.get(Path::new(path));
+        let found = found.map(|(mode, content)| (*mode, String::from_utf8(content.clone().unwrap()).unwrap()));
+        assert_eq!(found, Some((*mode, text.clone())), "{case}: {path}");
+    }
+    assert_eq!(&Things::of(stage), things, "{case}");
+}
+
+/// What others have beside files.
+#[derive(Debug, PartialEq)]
+struct Things {
+    mounts: Vec<PathBuf>,
+    sandboxes: Vec<String>,
+    rules: String,
+}
+
+impl Things {
+    fn of(stage: &Stage) -> Self {
+        let machine = &stage.machine;
+        Self {
+            mounts: machine.foreign_mounts.borrow().clone(),
+            sandboxes: machine.foreign_sandboxes.borrow().clone(),
+            rules: machine.foreign_rules.borrow().clone(),
+        }
+    }
+}
+
 #[test]
-fn reset_leaves_every_file_that_is_not_ours() {
+fn reset_leaves_everything_that_is_not_ours() {
     for run in 0..RUNS {
         let numbers = &mut Numbers(run);
         let stage = Stage::ready(&V1_36, "n1");
@@ -123,15 +197,83 @@ fn reset_leaves_every_file_that_is_not_ours() {
         foreign.insert(replaced, (0o640, "before us\n".to_owned()));
         stage.run(&INIT, &job()).unwrap();
         foreign.extend(scatter(&stage, numbers, true));
-        stage.run(&RESET, &stage.reset_job()).unwrap();
-
-        let tree = stage.machine.tree();
-        for (path, (mode, text)) in &foreign {
-            let found = tree.get(Path::new(path));
-            let found = found.map(|(mode, content)| (*mode, String::from_utf8(content.clone().unwrap()).unwrap()));
-            assert_eq!(found, Some((*mode, text.clone())), "run {run}: {path}");
+        surround(&stage, numbers, &mut foreign);
+        let things = Things::of(&stage);
+        let inventory = stage.within(|world| world.journal().inventory().unwrap());
+        if run % 4 == 0 {
+            a_volume_in_use_ends_it(&stage, &things, run);
         }
-        let ours = ["/etc/kubernetes/admin.conf", "/etc/kubernetes/pki/ca.key", "/var/lib/kubelet/pki"];
-        assert!(ours.iter().all(|path| !tree.contains_key(Path::new(path))), "run {run}");
+        stage.run(&RESET, &stage.reset_job()).unwrap_or_else(|problem| panic!("run {run}: {problem:?}"));
+        assert_intact(&stage, &foreign, &things, &format!("run {run}"));
+        let tree = stage.machine.tree();
+        let ours = inventory.files().filter(|(_, owned)| owned.before.is_none()).map(|(path, _)| path.to_owned());
+        for path in ours.chain(["/var/lib/kubelet/pods/0a1b".into(), "/var/lib/kubelet/cpu_manager_state".into()]) {
+            assert!(!tree.contains_key(&path), "run {run}: {} is left", path.display());
+        }
+        assert!(stage.machine.runtime("").unwrap().sandboxes.iter().all(|sandbox| !sandbox.is_of_kubelet), "run {run}");
+        let warnings = stage.told.warnings();
+        let list = warnings.iter().rfind(|warning| warning.id == "left-in-place").expect("a list of what is left");
+        for mount in &things.mounts {
+            let is_named = list.findings.iter().any(|left| left.what.starts_with(&format!("{} (", mount.display())));
+            assert!(is_named || mount.starts_with("/var/log"), "run {run}: {} is not in {list:?}", mount.display());
+        }
+        assert!(list.findings.iter().all(|left| !left.why.is_empty()), "run {run}");
+
+        // Again, with everything forgotten, as the program does in the end.
+        stage.store.forget();
+        let changes = stage.machine.made().len();
+        stage.run(&RESET, &stage.reset_job()).unwrap();
+        assert_eq!(stage.machine.made().get(changes..), Some(&[][..]), "run {run}: a second run has nothing to do");
+        assert_intact(&stage, &foreign, &things, &format!("run {run}, again"));
+    }
+}
+
+/// A volume that cannot be unmounted stops reset before any file is removed.
+fn a_volume_in_use_ends_it(stage: &Stage, things: &Things, run: u64) {
+    let before = stage.machine.tree();
+    stage.machine.is_volume_busy.set(true);
+    let problem = stage.run(&RESET, &stage.reset_job()).unwrap_err();
+    assert_eq!(problem.id, "unmount", "run {run}: {problem:?}");
+    assert!(stage.machine.tree() == before, "run {run}: files were removed above a volume that is in use");
+    assert_eq!(&Things::of(stage), things, "run {run}, stopped");
+    stage.machine.is_volume_busy.set(false);
+}
+
+/// What a node of kubeadm's has, and no journal tells of.
+#[test]
+fn a_node_of_kubeadms_is_cleaned_and_what_is_foreign_stays() {
+    for run in 0..RUNS / 4 {
+        let numbers = &mut Numbers(run);
+        let stage = Stage::ready(&V1_36, "n1");
+        stage.run(&INIT, &job()).unwrap();
+        let inventory = stage.within(|world| world.journal().inventory().unwrap());
+        stage.store.forget();
+        let mut foreign = scatter(&stage, numbers, true);
+        surround(&stage, numbers, &mut foreign);
+        let things = Things::of(&stage);
+        stage.run(&RESET, &stage.reset_job()).unwrap();
+        assert_intact(&stage, &foreign, &things, &format!("run {run}"));
+        let tree = stage.machine.tree();
+        let left: Vec<_> = inventory.files().filter(|(path, _)| tree.contains_key(*path)).collect();
+        assert!(left.is_empty(), "run {run}: {left:?}");
+    }
+}
+
+#[test]
+fn what_force_names_goes_too_but_no_mount() {
+    let stage = Stage::ready(&V1_36, "n1");
+    stage.run(&INIT, &job()).unwrap();
+    stage.machine.put("/var/lib/kubelet/mine/deep/file", "mine\n", 0o644);
+    stage.machine.put("/var/lib/kubelet/mine/share/file", "of a mount\n", 0o644);
+    stage.machine.foreign_mounts.borrow_mut().push("/var/lib/kubelet/mine/share".into());
+    let named = |path: &str| ResetFlags { named: vec![path.to_owned()], ..ResetFlags::default() };
+    let job = resolve_reset(&named("/var/lib/kubelet/mine"), &stage.machine).unwrap();
+    stage.run(&RESET, &job).unwrap();
+    let tree = stage.machine.tree();
+    let has = |path: &str| tree.contains_key(Path::new(path));
+    assert!(!has("/var/lib/kubelet/mine/deep") && has("/var/lib/kubelet/mine/share/file"));
+    for path in ["/home", "/var/lib/kubelet", "/var/lib/kubelet/../x", "/etc/kubernetes.old"] {
+        let problem = resolve_reset(&named(path), &stage.machine).unwrap_err();
+        assert_eq!(problem.findings[0].id, "config-bad-force", "{path}");
     }
 }

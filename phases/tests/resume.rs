@@ -91,16 +91,29 @@ struct Break {
     expected: fn(&Problem) -> bool,
 }
 
+/// What a full disk is told as: which one, and what to do.
+fn names_the_disk(problem: &Problem) -> bool {
+    let has_fix = problem.fixes.iter().any(|fix| fix.starts_with("see how full it is: df -h /"));
+    problem.id == "disk-full" && problem.place.is_some() && has_fix
+}
+
 const JOURNAL_FAILS: Break = Break {
     name: "journal line",
     arm: |stage, n| stage.store.left.set(Some(n)),
-    expected: |problem| problem.id == "journal",
+    expected: |problem| names_the_disk(problem) && problem.place.as_deref() == Some("/var/lib/kubestrap/journal"),
 };
 
 const CHANGE_FAILS: Break = Break {
     name: "change",
     arm: |stage, n| stage.machine.fails_from.set(Some(stage.machine.asked.get() + n + 1)),
-    expected: |problem| !problem.id.is_empty() && !problem.fixes.is_empty() && problem.exit != Exit::Interrupted,
+    expected: |problem| {
+        let is_elsewhere = ["runtime-failed", "api-refused", "etcd-refused", "unmount"].contains(&&*problem.id);
+        let says_so = problem.why.contains("no space")
+            || problem.why.contains("space exceeded")
+            || problem.id == "etcd-member-left";
+        names_the_disk(problem)
+            || (is_elsewhere || says_so) && !problem.fixes.is_empty() && problem.exit != Exit::Interrupted
+    },
 };
 
 const USER_STOPS: Break = Break {

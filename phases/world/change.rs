@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Account, Command, Content, Identity, ImagePull, MemberAction, MemberChange, ObjectRef};
+use super::{Account, Command, Content, Identity, ImagePull, MemberAction, MemberChange, ObjectRef, UnitState};
 
 /// One change of the machine or the cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,6 +153,23 @@ impl UnitAction {
     }
 }
 
+impl UnitAction {
+    /// What takes the action back, on a unit in this state. A unit that runs is restarted with what it had before.
+    pub fn undo(self, name: &str, state: &UnitState) -> Undo {
+        let runs = matches!(&*state.active, "active" | "activating" | "reloading");
+        let back = |action| Undo::Unit { name: name.to_owned(), action };
+        match self {
+            Self::Start | Self::Restart if !runs => back(Self::Stop),
+            Self::Restart => back(Self::Restart),
+            Self::Stop if runs => back(Self::Start),
+            Self::Enable if !state.enabled => {
+                Undo::Impossible { why: format!("by hand only: systemctl disable {name}") }
+            }
+            _ => Undo::Nothing,
+        }
+    }
+}
+
 /// A change of an object in a cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectChange {
@@ -201,6 +218,12 @@ pub enum Undo {
         kept: PathBuf,
         /// Its mode.
         mode: u32,
+        /// User id of its owner.
+        #[serde(default)]
+        uid: u32,
+        /// Group id of its owner.
+        #[serde(default)]
+        gid: u32,
     },
     /// Make the folder that was removed.
     MakeFolder {
@@ -246,8 +269,8 @@ pub enum Undo {
     RestoreObject {
         /// Which.
         object: ObjectRef,
-        /// Digest of what it was; the copy is kept under this name.
-        kept: String,
+        /// The copy.
+        kept: PathBuf,
     },
     /// Remove the etcd member that was added.
     RemoveMember {
@@ -318,7 +341,14 @@ impl Change {
             Self::RemoveSandbox { id, pod, .. } => json!({"kind": "remove-sandbox", "id": id, "pod": pod}),
             Self::Run { command, purpose } => json!({"kind": "run", "command": command.words, "purpose": purpose}),
             Self::Object(change) => {
-                json!({"kind": "object", "verb": change.verb, "object": change.object, "sha256": change.body.sha256()})
+                let who = match &change.identity {
+                    Identity::Kubeconfig(path) => Some(path),
+                    _ => None,
+                };
+                json!({
+                    "kind": "object", "verb": change.verb, "object": change.object,
+                    "sha256": change.body.sha256(), "as": who,
+                })
             }
             Self::Member(change) => {
                 let id = match change.action {

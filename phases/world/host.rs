@@ -20,6 +20,10 @@ pub trait Host {
     fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError>;
     /// The entries of a folder by name; empty when there is no such folder.
     fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError>;
+    /// The path as the kernel lists it among the mounts: links on the way and at its end followed, as far as it is there.
+    fn resolve(&self, path: &Path) -> Result<PathBuf, HostError> {
+        Ok(path.to_owned())
+    }
     /// One snapshot of what the machine is. Cheap enough to ask for twice.
     fn facts(&self) -> Result<Facts, HostError>;
     /// State of a unit of the init system.
@@ -318,6 +322,8 @@ pub struct Sandbox {
     pub name: String,
     /// Pod namespace.
     pub namespace: String,
+    /// Whether a kubelet made it; others may make sandboxes over CRI too.
+    pub is_of_kubelet: bool,
     /// Containers by name: state in words, attempt, exit code and path of the log.
     pub containers: Vec<ContainerInfo>,
 }
@@ -412,6 +418,11 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// Whether a file system, or somebody's share of it, has no space left.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Write { source, .. } if is_full(source.kind()))
+    }
+
     /// What cannot be done to the files of a system that does not run.
     pub fn not_running(action: impl Into<String>, root: &Path) -> Self {
         let source = std::io::Error::other("--rootfs names the files of a system, and this one runs beside them");
@@ -419,10 +430,25 @@ impl HostError {
     }
 }
 
+/// The kernel's words for a disk without space, or without space for this user.
+pub(crate) fn is_full(kind: std::io::ErrorKind) -> bool {
+    matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
+/// What to do about a full disk on which this file lies.
+pub(crate) fn full_disk_fixes(path: &Path) -> Vec<String> {
+    let folder = path.parent().unwrap_or(path).display();
+    vec![
+        format!("see how full it is: df -h {folder}; df -i {folder}"),
+        "free space on that file system, then run the same command again: it goes on from here".to_owned(),
+    ]
+}
+
 impl Explain for HostError {
     fn id(&self) -> &'static str {
         match self {
             Self::Read { .. } => "host-read",
+            _ if self.is_disk_full() => "disk-full",
             Self::Write { .. } => "host-write",
             Self::Command { .. } => "host-command",
             Self::Runtime { .. } => "runtime-failed",
@@ -447,12 +473,7 @@ impl Explain for HostError {
             {
                 vec!["run the same command as root: sudo kubestrap …".to_owned()]
             }
-            Self::Write { source, path, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-                vec![format!(
-                    "free space on the file system of {} (df -h), then run the same command again",
-                    path.display()
-                )]
-            }
+            Self::Write { path, .. } if self.is_disk_full() => full_disk_fixes(path),
             Self::Read { path, .. } | Self::Write { path, .. } => {
                 vec![format!("look at it: ls -ld {}", path.display())]
             }

@@ -30,6 +30,7 @@ pub use host::{
     Command, ContainerInfo, DiskLatency, Facts, FileInfo, FileKind, Host, HostError, ImagePull, Interface, Mount,
     Output, Peer, PortOwner, Probed, Probes, Route, RuntimeStatus, Sandbox, Space, UnitState,
 };
+pub(crate) use host::{full_disk_fixes, is_full};
 pub use overlay::Overlay;
 pub use presumed::Presumed;
 pub use progress::{Event, Progress};
@@ -172,7 +173,13 @@ impl<'a> World<'a> {
         let undo = match change {
             Change::Object(object) => self.cluster.prepare(object)?,
             Change::Member(member) => self.etcd.prepare(member)?,
-            _ => self.host.prepare(change)?,
+            _ => match self.host.prepare(change) {
+                // What makes room is not stopped by the want of it; only the copy for the way back is given up.
+                Err(error) if error.is_disk_full() && matches!(change, Change::Remove { .. }) => {
+                    Undo::Impossible { why: "the disk was full: no copy was kept".to_owned() }
+                }
+                prepared => prepared?,
+            },
         };
         let entry: Entry = self.journal.intend(change, &undo)?;
         self.tell(Event::Changing(change));

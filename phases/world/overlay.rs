@@ -196,6 +196,10 @@ impl Host for Overlay<'_> {
         Ok(found.into_values().map(|found| self.with_owner(found)).collect())
     }
 
+    fn resolve(&self, path: &Path) -> Result<PathBuf, HostError> {
+        self.base.map_or_else(|| Ok(path.to_owned()), |base| base.resolve(path))
+    }
+
     fn facts(&self) -> Result<Facts, HostError> {
         self.base.map_or_else(|| Ok(self.facts.clone()), Host::facts)
     }
@@ -234,7 +238,14 @@ impl Host for Overlay<'_> {
             },
             Change::AddAccount(account) => Undo::RemoveAccount { account: account.clone() },
             Change::RemoveAccount(account) => Undo::AddAccount { account: account.clone() },
-            Change::File { path, .. } => Undo::Restore { path: path.clone(), kept: path.clone(), mode: 0 },
+            Change::File { path, .. } | Change::Remove { path } => match self.stat(path)? {
+                Some(FileInfo { kind: FileKind::File, mode, uid, gid, .. }) => {
+                    Undo::Restore { path: path.clone(), kept: path.clone(), mode, uid, gid }
+                }
+                Some(FileInfo { kind: FileKind::Folder, mode, .. }) => Undo::MakeFolder { path: path.clone(), mode },
+                _ => Undo::Nothing,
+            },
+            Change::Unit { name, action } => action.undo(name, &self.unit(name)?),
             _ => Undo::Nothing,
         })
     }
@@ -348,13 +359,14 @@ impl Cluster for Overlay<'_> {
             None => Undo::DeleteObject { object: change.object.clone() },
             Some(found) => Undo::RestoreObject {
                 object: change.object.clone(),
-                kept: super::sha256_hex(found.to_string().as_bytes()),
+                kept: super::sha256_hex(found.to_string().as_bytes()).into(),
             },
         })
     }
 
     fn apply(&self, change: &ObjectChange) -> Result<(), ClusterError> {
-        let body = serde_json::from_slice(change.body.bytes()).unwrap_or(Value::Null);
+        let body: Value = serde_json::from_slice(change.body.bytes()).unwrap_or(Value::Null);
+        let found = self.get(&change.identity, &change.object)?.unwrap_or_default();
         let mut objects = self.objects.borrow_mut();
         match change.verb {
             Verb::Put => {
@@ -364,10 +376,13 @@ impl Cluster for Overlay<'_> {
                 objects.entry(change.object.clone()).or_insert(Some(body));
             }
             Verb::Patch => {
-                let entry = objects.entry(change.object.clone()).or_insert_with(|| Some(Value::Null));
-                let mut merged = entry.take().unwrap_or(Value::Null);
+                let version = &body["metadata"]["resourceVersion"];
+                if !version.is_null() && *version != found["metadata"]["resourceVersion"] {
+                    return Err(conflict(change));
+                }
+                let mut merged = found;
                 merge(&mut merged, &body);
-                *entry = Some(merged);
+                objects.insert(change.object.clone(), Some(merged));
             }
             Verb::Delete | Verb::Evict => {
                 objects.insert(change.object.clone(), None);
@@ -375,6 +390,16 @@ impl Cluster for Overlay<'_> {
         }
         self.record(Change::Object(change.clone()));
         Ok(())
+    }
+}
+
+/// What an API server says to a change of an older version.
+fn conflict(change: &ObjectChange) -> ClusterError {
+    ClusterError::Refused {
+        server: String::new(),
+        action: format!("patch {}", change.object),
+        status: 409,
+        source: std::io::Error::other("the object has been modified"),
     }
 }
 

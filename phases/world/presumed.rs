@@ -86,6 +86,10 @@ impl<H: Host> Host for Presumed<H> {
         self.unless_forbidden(self.real.list(folder), Vec::new())
     }
 
+    fn resolve(&self, path: &Path) -> Result<PathBuf, HostError> {
+        self.real.resolve(path)
+    }
+
     fn facts(&self) -> Result<Facts, HostError> {
         let mut facts = self.real.facts()?;
         if self.dry.needs_address() && facts.default_addresses.is_empty() {

@@ -12,6 +12,7 @@ use kubestrap_phases::world::{Event, Progress as _};
 use super::init_phases;
 use super::phases::{selection, with_phases};
 use super::shared::{self, Shared, folder, list, switch, text, texts, value};
+use super::undo;
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
@@ -20,7 +21,7 @@ const KEY_PAIRS: usize = 15;
 
 pub(super) fn command() -> Command {
     let about = "Make this machine the first control-plane node of a cluster";
-    init_phases::augment(with_phases(Command::new("init").about(about), &INIT, flags))
+    init_phases::augment(with_phases(Command::new("init").about(about), &INIT, flags)).arg(undo::restart())
 }
 
 fn flags(command: Command) -> Command {
@@ -117,7 +118,14 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     if let Some(dry) = session.dry_run().filter(|_| flags.apiserver_advertise_address.is_none()) {
         dry.need_address();
     }
-    let job = resolve_init(&flags, session.host(), session.now(), session.entropy())?;
+    let restarts = undo::wants_restart(matches);
+    let resumed = session.resume(INIT.name, is_whole && !restarts)?;
+    let resolve = || resolve_init(&flags, session.host(), session.now(), &resumed.draws(session.entropy()));
+    let mut job = resolve()?;
+    if restarts && undo::unfinished(&session)? {
+        job = resolve()?;
+    }
+    let kept = resumed.keep(INIT.name, job.asked())?;
     session.obey(&job.node);
     let selection = selection.or_skip(&job.node.skip_phases);
     if init_phases::print_manifest(matches, &selection, &job, report) {
@@ -127,7 +135,8 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         session.make_keys_ahead(&job, "sa.key", KEY_PAIRS)?;
     }
     let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
-    let took = session.run(&Order { workflow: &INIT, job: &job, selection: &selection, subject: &subject })?;
+    let order = Order { workflow: &INIT, job: &job, selection: &selection, subject: &subject };
+    let took = if is_whole { session.run_whole(&order, Some(&kept))? } else { session.run(&order)? };
     // A key that was drawn by chance is of use only to those who are told.
     if selection.only.as_deref() == Some("upload-certs")
         && let Some(key) = job.certificate_key.as_ref().filter(|_| !job.skip_certificate_key_print && !session.is_dry())

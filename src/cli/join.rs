@@ -10,6 +10,7 @@ use kubestrap_phases::{discovery, dry_run, join};
 
 use super::phases::{selection, with_phases};
 use super::shared::{self, Shared, list, switch, text, texts, value};
+use super::undo;
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
@@ -22,6 +23,7 @@ pub(super) fn command() -> Command {
         &JOIN_CONTROL_PLANE,
         flags,
     )
+    .arg(undo::restart())
 }
 
 fn flags(command: Command) -> Command {
@@ -93,7 +95,13 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     if let Some(dry) = session.dry_run() {
         dry.need_address();
     }
-    let request = resolve_join(&flags, session.host())?;
+    let is_whole = selection.only.is_none();
+    let restarts = undo::wants_restart(matches);
+    let resumed = session.resume(JOIN.name, is_whole && !restarts)?;
+    let mut request = resolve_join(&flags, session.host())?;
+    if restarts && undo::unfinished(&session)? {
+        request = resolve_join(&flags, session.host())?;
+    }
     session.obey(&request.node);
     let selection = selection.or_skip(&request.node.skip_phases);
     let worker = match discovery::find(&request, session.servers(), session.time()) {
@@ -108,21 +116,25 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     let (selection, subject) = (&selection, subject.as_str());
     let closing = match &request.control_plane {
         None => {
-            let took = session.run(&Order { workflow: &JOIN, job: &worker, selection, subject })?;
+            let kept = resumed.keep(JOIN.name, worker.asked())?;
+            let order = Order { workflow: &JOIN, job: &worker, selection, subject };
+            let took = if is_whole { session.run_whole(&order, Some(&kept))? } else { session.run(&order)? };
             joined(&name, took, "see it  kubectl get nodes   (on a control-plane node)")
         }
         Some(request) => {
             let job = join::read_control_plane(request, worker, session.host(), session.dry_run())?;
-            if selection.only.is_none() {
+            let kept = resumed.keep(JOIN.name, job.asked())?;
+            if is_whole {
                 session.make_keys_ahead(&job, "apiserver.key", KEY_PAIRS)?;
             }
-            let took = session.run(&Order { workflow: &JOIN_CONTROL_PLANE, job: &job, selection, subject })?;
+            let order = Order { workflow: &JOIN_CONTROL_PLANE, job: &job, selection, subject };
+            let took = if is_whole { session.run_whole(&order, Some(&kept))? } else { session.run(&order)? };
             let admin = job.worker.node.layout.kubeconfig("admin.conf");
             let see = format!("see it  export KUBECONFIG={}; kubectl get nodes", admin.display());
             joined(format!("{name} is a control-plane node now: it"), took, &see)
         }
     };
-    report.end(if selection.only.is_none() && !session.is_dry() { &closing } else { "" });
+    report.end(if is_whole && !session.is_dry() { &closing } else { "" });
     Ok(())
 }
 

@@ -14,7 +14,9 @@ mod preflight;
 mod remove;
 mod reset;
 mod shared;
+mod status;
 mod token;
+mod undo;
 mod upgrade;
 mod usage;
 
@@ -64,6 +66,8 @@ pub(crate) fn command() -> Command {
         join::command(),
         preflight::command(),
         reset::command(),
+        status::command(),
+        undo::command(),
         remove::command(),
         token::command(),
         config::command(),
@@ -83,6 +87,8 @@ fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<()
         Some(("init", matches)) => init::run(matches, shared, report),
         Some(("join", matches)) => join::run(matches, shared, report),
         Some(("reset", matches)) => reset::run(matches, shared, report),
+        Some(("status", matches)) => status::run(matches, shared, report),
+        Some(("undo", matches)) => undo::run(matches, shared, report),
         Some(("remove", matches)) => remove::run(matches, shared, report),
         Some(("token", matches)) => token::run(matches, shared, report),
         Some(("config", matches)) => config::run(matches, shared, report),

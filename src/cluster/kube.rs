@@ -10,9 +10,7 @@ use std::time::{Duration, SystemTime};
 use http::{Method, Request};
 use kube::Client;
 use kube::client::Body;
-use kubestrap_phases::world::{
-    Answer, Cluster, ClusterError, Content, Identity, ObjectChange, ObjectRef, Undo, Verb, sha256_hex,
-};
+use kubestrap_phases::world::{Answer, Cluster, ClusterError, Content, Identity, ObjectChange, ObjectRef, Undo, Verb};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -154,11 +152,11 @@ impl Cluster for ApiServers {
             return Ok(Undo::DeleteObject { object: change.object.clone() });
         };
         let before = Content::new(found.to_string());
-        Linux::keep(&self.state, &before).map_err(|error| ClusterError::Credentials {
+        let copy = Linux::keep(&self.state, &before).map_err(|error| ClusterError::Credentials {
             place: "the copy of an object beside the journal".to_owned(),
             source: io::Error::other(error),
         })?;
-        Ok(Undo::RestoreObject { object: change.object.clone(), kept: sha256_hex(before.bytes()) })
+        Ok(Undo::RestoreObject { object: change.object.clone(), kept: self.root.inside(&copy).unwrap_or(copy) })
     }
 
     fn apply(&self, change: &ObjectChange) -> Result<(), ClusterError> {

@@ -20,18 +20,23 @@ use nix::unistd::{Pid, geteuid};
 use super::root::Root;
 use super::{mounts, network, ports};
 
-/// Programs that a node of some release needs.
-const PROGRAMS: [&str; 15] = [
+/// Programs that a node of some release needs, and those with which reset removes what kube-proxy made.
+const PROGRAMS: [&str; 20] = [
     "conntrack",
     "cp",
     "crictl",
     "ebtables",
     "ethtool",
     "ip",
+    "ipset",
     "iptables",
+    "iptables-legacy-save",
+    "iptables-nft-save",
+    "ipvsadm",
     "kubelet",
     "losetup",
     "mount",
+    "nft",
     "nsenter",
     "socat",
     "systemctl",

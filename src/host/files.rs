@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use kubestrap_phases::world::{FileInfo, FileKind, HostError};
 use nix::fcntl::OFlag;
+use xattr::FileExt as _;
 
 /// The content of a file, following links; `None` when there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HostError> {
@@ -62,12 +63,13 @@ pub(super) fn names(folder: &Path) -> Result<Vec<PathBuf>, HostError> {
 }
 
 /// Writes a whole file with exactly this mode, in place of whatever file or link is there. A file that is replaced keeps
-/// its owner, since somebody may read it who is not root.
+/// its owner, since somebody may read it who is not root, and its extended attributes, such as a label of SELinux.
 pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostError> {
     let place = Place::of(path, "write")?;
     let written = place.clear_leftovers().and_then(|()| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&place.beside)?;
         keep_owner(path, &file)?;
+        keep_attributes(path, &file)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -79,6 +81,26 @@ pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostErro
         let _ = fs::remove_file(&place.beside);
         place.failed(source)
     })
+}
+
+fn keep_attributes(path: &Path, file: &File) -> io::Result<()> {
+    if !fs::symlink_metadata(path).is_ok_and(|before| before.is_file()) {
+        return Ok(());
+    }
+    // Where the file system has none, and where only the kernel may set them, there is nothing to keep.
+    let is_kernels = |error: &io::Error| matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied);
+    let names = match xattr::list(path) {
+        Err(error) if is_kernels(&error) => return Ok(()),
+        names => names?,
+    };
+    for name in names {
+        let Some(value) = xattr::get(path, &name)? else { continue };
+        match file.set_xattr(&name, &value) {
+            Err(error) if !is_kernels(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn keep_owner(path: &Path, file: &File) -> io::Result<()> {

@@ -106,6 +106,11 @@ impl Host for Linux {
         Ok(found)
     }
 
+    fn resolve(&self, path: &Path) -> Result<PathBuf, HostError> {
+        // Below another root nothing is mounted for it.
+        Ok(if self.root.folder().is_some() { path.to_owned() } else { mounts::followed(path) })
+    }
+
     fn facts(&self) -> Result<Facts, HostError> {
         facts::look(&self.root, &self.search_path, &self.proxies, &self.host_name_addresses)
     }

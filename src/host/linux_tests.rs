@@ -30,7 +30,7 @@ fn file(path: &Path, content: &str, mode: u32) -> Change {
 fn back(undo: Undo) -> Change {
     match undo {
         Undo::Remove { path } => Change::Remove { path },
-        Undo::Restore { path, kept, mode } => {
+        Undo::Restore { path, kept, mode, .. } => {
             Change::File { path, content: Content::new(fs::read(kept).unwrap()), mode }
         }
         Undo::Owner { path, uid, gid, mode } => Change::Owner { path, uid, gid, mode },
@@ -90,6 +90,7 @@ fn a_replaced_file_done_and_undone_is_as_it_was() {
     let scratch = Scratch::new();
     let host = a_host(&scratch);
     let path = a_file(&scratch.join("kubelet.conf"), "before", 0o640);
+    let has_attributes = xattr::set(&path, "user.label", b"theirs").is_ok();
     let undo = done(&host, &file(&path, "after", 0o600));
     assert_eq!((mode(&path), fs::read_to_string(&path).unwrap().as_str()), (0o600, "after"));
     let Undo::Restore { kept, .. } = &undo else { panic!("{undo:?}") };
@@ -97,6 +98,8 @@ fn a_replaced_file_done_and_undone_is_as_it_was() {
     assert_eq!((mode(kept), mode(kept.parent().unwrap()), mode(&scratch.join("state"))), (0o600, 0o700, 0o700));
     host.apply(&back(undo)).unwrap();
     assert_eq!((mode(&path), fs::read_to_string(&path).unwrap().as_str()), (0o640, "before"));
+    let label = xattr::get(&path, "user.label").ok().flatten();
+    assert_eq!(label.as_deref(), has_attributes.then_some(&b"theirs"[..]));
 }
 
 #[test]

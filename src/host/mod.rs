@@ -38,7 +38,7 @@ pub(crate) fn is_root() -> bool {
 mod tests {
     use std::fs;
 
-    use kubestrap_phases::plan::{Journal, Store};
+    use kubestrap_phases::plan::{Journal, RunHead, Store};
     use kubestrap_phases::problem::Problem;
     use kubestrap_phases::world::{Content, Event, Overlay, Progress, World};
 
@@ -59,10 +59,10 @@ mod tests {
         let (host, cluster, store) = (Linux::new(&state), Overlay::default(), JournalFile::new(&state));
         let (time, entropy, journal) =
             (RealTime::new(&Quiet, Interrupt::default()), Real::default(), Journal::new(&store));
-        journal.begin("init", 1);
+        journal.begin(RunHead::whole("init", 1), None);
         let world = World::new(&host, (&cluster, &cluster), &time, (&entropy, &Quiet), &journal);
         let changed = world.put_file(&scratch.join("etc/kubernetes/token"), Content::new("s3cret"), 0o600)?;
-        journal.end("done")?;
+        journal.end(None)?;
         Ok(changed)
     }
 
@@ -93,8 +93,8 @@ mod tests {
         let scratch = Scratch::new();
         let store = JournalFile::new(&scratch.join("state"));
         let journal = Journal::new(&store);
-        journal.begin("init", 1);
-        journal.end("failed").unwrap();
+        journal.begin(RunHead::whole("init", 1), None);
+        journal.end(Some(&Problem::new("test", "it failed"))).unwrap();
         assert!(!scratch.join("state").exists());
     }
 }

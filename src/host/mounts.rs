@@ -31,6 +31,15 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
     }
 }
 
+/// The path with all links followed, as far as it is there.
+pub(super) fn followed(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(followed), ..) => followed,
+        (Err(_), Some(folder), Some(name)) => followed(folder).join(name),
+        (Err(_), ..) => path.to_owned(),
+    }
+}
+
 /// Unmounts what lies on top here; nothing mounted is fine. What is in use stays and is an error, unless a flag says otherwise.
 pub(super) fn unmount(path: &Path, flags: &[UnmountFlag]) -> Result<(), HostError> {
     if !is_mount_point(&all()?, path) {

@@ -12,6 +12,10 @@ use tonic::Code;
 
 use super::cri::{ANSWER_LIMIT, Answer, Connection, limited};
 
+/// What the kubelet labels every sandbox of its with:
+/// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/kubelet/pkg/types/labels.go>.
+const KUBELETS_LABEL: &str = "io.kubernetes.pod.uid";
+
 /// Joins the lists.
 pub(super) async fn together(
     connection: &Connection,
@@ -70,7 +74,13 @@ async fn with_containers(
         }
         found.push(known);
     }
-    Ok(Sandbox { id: sandbox.id, name: metadata.name, namespace: metadata.namespace, containers: found })
+    Ok(Sandbox {
+        id: sandbox.id,
+        name: metadata.name,
+        namespace: metadata.namespace,
+        is_of_kubelet: sandbox.labels.contains_key(KUBELETS_LABEL),
+        containers: found,
+    })
 }
 
 fn state_word(state: ContainerState) -> &'static str {

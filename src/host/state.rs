@@ -1,4 +1,5 @@
-//! The state folder's own two files: the journal, and the lock that lets one run at a time touch the node.
+//! The state folder's own files: the journal, the job of an unfinished run, and the lock that lets one run at a time touch
+//! the node.
 //!
 //! A line of the journal that has to last is on disk before `append` returns. A power cut may leave half a last line; the
 //! next line then begins on a new one, and readers leave out the half.
@@ -29,7 +30,11 @@ impl JournalFile {
 
     /// Removes the state folder with all that is in it: the last act of a reset, after which nothing here is ours.
     pub(crate) fn forget(&self) -> Result<(), StoreError> {
-        self.hold()?;
+        match self.hold() {
+            // There is no room even for the lock, so that nobody else holds it either.
+            Err(error) if error.is_disk_full() => {}
+            held => held?,
+        }
         self.open.take();
         match fs::remove_dir_all(self.path.parent().unwrap_or(&self.path)) {
             Err(source) if source.kind() != ErrorKind::NotFound => Err(self.failed(source)),
@@ -42,6 +47,25 @@ impl JournalFile {
         let mut lock = self.lock.borrow_mut();
         if lock.is_none() {
             *lock = Some(Lock::take(self.path.parent().unwrap_or(&self.path))?);
+        }
+        Ok(())
+    }
+
+    fn job_path(&self) -> PathBuf {
+        self.path.with_file_name("job")
+    }
+
+    /// Removes the kept copies that no line speaks of.
+    fn drop_copies_without_a_line(&self, text: &str) -> io::Result<()> {
+        let kept = match fs::read_dir(self.path.with_file_name("kept")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            read => read?,
+        };
+        for copy in kept {
+            let copy = copy?;
+            if copy.file_name().to_str().is_none_or(|digest| !text.contains(digest)) {
+                fs::remove_file(copy.path())?;
+            }
         }
         Ok(())
     }
@@ -86,6 +110,30 @@ impl Store for JournalFile {
         *open = Some(file);
         Ok(())
     }
+
+    fn replace(&self, lines: &[String]) -> Result<(), StoreError> {
+        self.hold()?;
+        self.open.take();
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        files::write(&self.path, text.as_bytes(), 0o600).map_err(|error| self.failed(io_error(error)))?;
+        self.drop_copies_without_a_line(&text).map_err(|source| self.failed(source))
+    }
+
+    fn job(&self) -> Result<Option<String>, StoreError> {
+        let bytes = files::read(&self.job_path()).map_err(|error| self.failed(io_error(error)))?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn keep_job(&self, job: Option<&str>) -> Result<(), StoreError> {
+        self.hold()?;
+        let path = self.job_path();
+        let kept = match job {
+            Some(text) => files::write(&path, text.as_bytes(), 0o600),
+            None if files::read(&path).is_ok_and(|found| found.is_none()) => Ok(()),
+            None => files::remove(&path),
+        };
+        kept.map_err(|error| StoreError::Failed { path: path.display().to_string(), source: io_error(error) })
+    }
 }
 
 fn ends_in_half_a_line(file: &mut File) -> io::Result<bool> {
@@ -99,10 +147,14 @@ fn ends_in_half_a_line(file: &mut File) -> io::Result<bool> {
 }
 
 fn make_state_folder(state: &Path) -> io::Result<()> {
-    files::make_folders(state, 0o700).map_err(|error| match error {
+    files::make_folders(state, 0o700).map_err(io_error)
+}
+
+fn io_error(error: HostError) -> io::Error {
+    match error {
         HostError::Write { source, .. } | HostError::Read { source, .. } => source,
         other => io::Error::other(other),
-    })
+    }
 }
 
 /// Held by a run from its first look to its end; the kernel gives it back when the process is gone, however it ended.
@@ -138,6 +190,8 @@ impl Lock {
         let told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         match told {
             Ok(()) => Ok(Self { _file: file }),
+            // The lock holds without the number, which is for people.
+            Err(source) if source.kind() == ErrorKind::StorageFull => Ok(Self { _file: file }),
             Err(source) => Err(failed(source)),
         }
     }

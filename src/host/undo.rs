@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kubestrap_phases::world::{Change, Content, FileKind, HostError, Undo, UnitAction, UnitState};
+use kubestrap_phases::world::{Change, Content, FileInfo, FileKind, HostError, Undo};
 
 use super::root::Root;
 use super::{files, units};
@@ -13,44 +13,41 @@ use super::{files, units};
 /// Works out the way back for a machine whose files lie below this root; `kept` is the folder for copies.
 pub(super) fn of(change: &Change, kept: &Path, root: &Root) -> Result<Undo, HostError> {
     match change {
-        Change::File { path, .. } => match kind(path, root)? {
+        Change::File { path, .. } => match look(path, root)? {
             None => Ok(Undo::Remove { path: path.clone() }),
-            Some((FileKind::File, mode)) => keep(path, mode, (kept, root)),
-            Some((FileKind::Folder, _)) => Err(HostError::Write {
+            Some(found) if found.kind == FileKind::File => keep(path, &found, (kept, root)),
+            Some(FileInfo { kind: FileKind::Folder, .. }) => Err(HostError::Write {
                 action: "write",
                 path: path.clone(),
                 source: std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder"),
             }),
             Some(_) => Ok(Undo::Impossible { why: not_a_file(path, root) }),
         },
-        Change::Folder { path, .. } => Ok(match kind(path, root)? {
+        Change::Folder { path, .. } => Ok(match look(path, root)? {
             None => Undo::Remove { path: path.clone() },
             Some(_) => Undo::Nothing,
         }),
-        Change::Link { path, .. } => Ok(match kind(path, root)? {
+        Change::Link { path, .. } => Ok(match look(path, root)? {
             None => Undo::Remove { path: path.clone() },
             Some(_) => Undo::Impossible { why: not_a_file(path, root) },
         }),
-        Change::Owner { path, .. } => {
-            let entry = root.entry(path).map_err(|source| HostError::Read { path: path.clone(), source })?;
-            Ok(match files::stat(&entry, &|_| Ok(false))? {
-                Some(found) => Undo::Owner { path: path.clone(), uid: found.uid, gid: found.gid, mode: found.mode },
-                None => Undo::Nothing,
-            })
-        }
+        Change::Owner { path, .. } => Ok(match look(path, root)? {
+            Some(found) => Undo::Owner { path: path.clone(), uid: found.uid, gid: found.gid, mode: found.mode },
+            None => Undo::Nothing,
+        }),
         Change::AddAccount(account) => Ok(Undo::RemoveAccount { account: account.clone() }),
         Change::RemoveAccount(account) => Ok(Undo::AddAccount { account: account.clone() }),
-        Change::Remove { path } => match kind(path, root)? {
+        Change::Remove { path } => match look(path, root)? {
             None => Ok(Undo::Nothing),
-            Some((FileKind::File, mode)) => keep(path, mode, (kept, root)),
-            Some((FileKind::Folder, mode)) => Ok(Undo::MakeFolder { path: path.clone(), mode }),
+            Some(found) if found.kind == FileKind::File => keep(path, &found, (kept, root)),
+            Some(FileInfo { kind: FileKind::Folder, mode, .. }) => Ok(Undo::MakeFolder { path: path.clone(), mode }),
             Some(_) => Ok(Undo::Impossible { why: not_a_file(path, root) }),
         },
         Change::Unit { name, action } => match root.folder() {
             Some(folder) => Err(HostError::not_running(change.summary(), folder)),
-            None => Ok(of_unit(name, *action, &units::state(name)?)),
+            None => Ok(action.undo(name, &units::state(name)?)),
         },
-        Change::RemoveTree { path } if kind(path, root)?.is_none() => Ok(Undo::Nothing),
+        Change::RemoveTree { path } if look(path, root)?.is_none() => Ok(Undo::Nothing),
         Change::RemoveTree { path } => {
             Ok(Undo::Impossible { why: format!("what is below {} is not kept", path.display()) })
         }
@@ -70,23 +67,9 @@ pub(super) fn of(change: &Change, kept: &Path, root: &Root) -> Result<Undo, Host
     }
 }
 
-/// Acting the other way round, unless the action changes nothing.
-fn of_unit(name: &str, action: UnitAction, state: &UnitState) -> Undo {
-    let runs = matches!(&*state.active, "active" | "activating" | "reloading");
-    let back = |action| Undo::Unit { name: name.to_owned(), action };
-    match action {
-        UnitAction::Start | UnitAction::Restart if !runs => back(UnitAction::Stop),
-        UnitAction::Stop if runs => back(UnitAction::Start),
-        UnitAction::Enable if !state.enabled => {
-            Undo::Impossible { why: format!("by hand only: systemctl disable {name}") }
-        }
-        _ => Undo::Nothing,
-    }
-}
-
-fn kind(path: &Path, root: &Root) -> Result<Option<(FileKind, u32)>, HostError> {
+fn look(path: &Path, root: &Root) -> Result<Option<FileInfo>, HostError> {
     let entry = root.entry(path).map_err(|source| HostError::Read { path: path.to_owned(), source })?;
-    Ok(files::stat(&entry, &|_| Ok(false))?.map(|found| (found.kind, found.mode)))
+    files::stat(&entry, &|_| Ok(false))
 }
 
 fn not_a_file(path: &Path, root: &Root) -> String {
@@ -97,13 +80,14 @@ fn not_a_file(path: &Path, root: &Root) -> String {
 }
 
 /// Keeps what a file holds now. The copy's path is given as the node knows it.
-fn keep(path: &Path, mode: u32, (kept, root): (&Path, &Root)) -> Result<Undo, HostError> {
+fn keep(path: &Path, found: &FileInfo, (kept, root): (&Path, &Root)) -> Result<Undo, HostError> {
     let entry = root.entry(path).map_err(|source| HostError::Read { path: path.to_owned(), source })?;
     let Some(bytes) = files::read(&entry)? else {
         return Ok(Undo::Remove { path: path.to_owned() });
     };
     let copy = keep_content(kept, &Content::new(bytes))?;
-    Ok(Undo::Restore { path: path.to_owned(), kept: root.inside(&copy).unwrap_or(copy), mode })
+    let &FileInfo { mode, uid, gid, .. } = found;
+    Ok(Undo::Restore { path: path.to_owned(), kept: root.inside(&copy).unwrap_or(copy), mode, uid, gid })
 }
 
 /// Copies content to `<kept>/<digest>`; the same content is kept once.
@@ -121,6 +105,8 @@ pub(super) fn keep_content(kept: &Path, content: &Content) -> Result<PathBuf, Ho
 
 #[cfg(test)]
 mod tests {
+    use kubestrap_phases::world::{UnitAction, UnitState};
+
     use super::*;
 
     fn state(active: &str, enabled: bool) -> UnitState {
@@ -137,17 +123,17 @@ mod tests {
             (UnitAction::Start, "inactive", back(UnitAction::Stop)),
             (UnitAction::Start, "active", Undo::Nothing),
             (UnitAction::Restart, "failed", back(UnitAction::Stop)),
-            (UnitAction::Restart, "active", Undo::Nothing),
+            (UnitAction::Restart, "active", back(UnitAction::Restart)),
         ] {
-            let undo = of_unit("kubelet.service", action, &state(active, true));
+            let undo = action.undo("kubelet.service", &state(active, true));
             assert_eq!(undo, expected, "{action:?} while {active}");
         }
     }
 
     #[test]
     fn enabling_an_enabled_unit_leaves_nothing_to_take_back() {
-        assert_eq!(of_unit("kubelet", UnitAction::Enable, &state("active", true)), Undo::Nothing);
-        let undo = of_unit("kubelet", UnitAction::Enable, &state("active", false));
+        assert_eq!(UnitAction::Enable.undo("kubelet", &state("active", true)), Undo::Nothing);
+        let undo = UnitAction::Enable.undo("kubelet", &state("active", false));
         assert_eq!(undo, Undo::Impossible { why: "by hand only: systemctl disable kubelet".to_owned() });
     }
 }

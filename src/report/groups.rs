@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::Event;
 
 /// A line that is finished.
@@ -88,8 +89,12 @@ impl Groups {
             Event::Warning(problem) => {
                 let warning =
                     (problem.id.clone(), problem.to_string(), problem.fixes.first().cloned().unwrap_or_default());
+                // A list, such as of what a reset leaves: one line for each thing, under the one that sums them up.
+                let fix = |finding: &Problem| finding.fixes.first().cloned().unwrap_or_default();
+                let findings = problem.findings.iter();
+                let list = findings.map(|finding| (finding.id.clone(), finding.to_string(), fix(finding)));
                 match &mut self.open {
-                    Some(open) => open.warnings.push(warning),
+                    Some(open) => open.warnings.extend(std::iter::once(warning).chain(list)),
                     None => {
                         return Some(Line {
                             mark: Mark::Failed,

@@ -12,7 +12,7 @@ mod plain;
 mod problem;
 
 use std::cell::RefCell;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -109,6 +109,11 @@ impl Report {
         }
     }
 
+    /// Whether what is told is read by people.
+    pub(crate) fn is_for_people(&self) -> bool {
+        !matches!(self.way, Way::Json(_))
+    }
+
     /// Gives an answer that is several objects for a program: one after the other, as kubeadm does.
     pub(crate) fn answers(&self, text: &str, values: &[Value]) {
         match &self.way {
@@ -184,6 +189,14 @@ impl Progress for Report {
 pub(crate) fn say(text: &str) {
     // Nobody is there to be told that nobody is there.
     let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
+
+/// Asks, and reads whether the answer is yes.
+pub(crate) fn confirmed(question: &str) -> bool {
+    say(question);
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// A result on standard output.

@@ -33,6 +33,8 @@ pub fn resolve_reset(flags: &ResetFlags, host: &dyn Host) -> Result<Reset, Probl
     let drain_timeout = drain_timeout(flags.drain_timeout.as_deref(), findings);
     let etcd_data_dir = etcd_data_dir(host)?.unwrap_or_else(|| PathBuf::from("/var/lib/etcd"));
     let credentials = credentials(flags, host)?;
+    let folders = [Layout::default().etc(), Layout::default().kubelet(), &etcd_data_dir, Path::new(&certificates_dir)];
+    let named = named(&flags.named, &folders, findings);
     let reset = node.zip(drain_timeout).map(|(node, drain_timeout)| Reset {
         node,
         certificates_dir,
@@ -43,8 +45,27 @@ pub fn resolve_reset(flags: &ResetFlags, host: &dyn Host) -> Result<Reset, Probl
         cleanup_tmp_dir: flags.cleanup_tmp_dir || draft.is_true(Setting::CleanupTmpDir),
         unmount_flags,
         force: flags.force || draft.is_true(Setting::Force),
+        named,
     });
     std::mem::take(findings).finish(reset, INVALID.0, INVALID.1)
+}
+
+/// Things of others that the user names: below a folder that reset works in, so that a slip of the fingers costs no more.
+fn named(paths: &[String], folders: &[&Path], findings: &mut Findings) -> Vec<PathBuf> {
+    let mut named = Vec::new();
+    for text in paths {
+        let path = Path::new(text);
+        let is_below = folders.iter().any(|folder| path.starts_with(folder) && path != *folder);
+        if path.is_absolute() && is_below && !path.components().any(|part| part == std::path::Component::ParentDir) {
+            named.push(path.to_owned());
+            continue;
+        }
+        let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+        let why = format!("{text:?} is not below any of the folders that reset works in: {folders}");
+        let what = "--force names something that reset may not remove";
+        findings.wrong("config-bad-force", what, &Origin::Flag("--force"), why, "/var/lib/kubelet/…");
+    }
+    named
 }
 
 fn unmount_flags(draft: &Draft, findings: &mut Findings) -> Vec<UnmountFlag> {

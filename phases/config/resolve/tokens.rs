@@ -215,8 +215,15 @@ impl Described<'_> {
             findings.wrong(BAD_TOKEN.0, BAD_TOKEN.1, &origin, why, &example);
         }
         if !authenticates {
-            let why = "groups need the usage authentication";
-            findings.wrong(BAD_TOKEN.0, BAD_TOKEN.1, &origin, why, "[], or add authentication to usages,");
+            let mut finding = Problem::new(BAD_TOKEN.0, BAD_TOKEN.1)
+                .why("groups need the usage authentication")
+                .fix("add authentication to the token's usages")
+                .fix(match &origin {
+                    Origin::Flag(flag) => format!("or leave {flag} out"),
+                    field => format!("or {}", field.order("[]")),
+                });
+            finding.place = origin.place();
+            findings.add(finding);
         }
         groups
     }

@@ -60,6 +60,14 @@ pub(crate) struct Machine {
     pub(crate) external_etcd: Option<String>,
     /// Changes asked for, the failed ones included.
     pub(crate) asked: Rc<Cell<usize>>,
+    /// What others have mounted.
+    pub(crate) foreign_mounts: RefCell<Vec<PathBuf>>,
+    /// Sandboxes that others run over CRI.
+    pub(crate) foreign_sandboxes: RefCell<Vec<String>>,
+    /// iptables rules of others, with their chains.
+    pub(crate) foreign_rules: RefCell<String>,
+    /// Whether the volumes of Pods are in use, so that they cannot be unmounted.
+    pub(crate) is_volume_busy: Cell<bool>,
     /// From which change on all fail.
     pub(crate) fails_from: Cell<Option<usize>>,
     made: RefCell<Vec<Change>>,
@@ -81,6 +89,10 @@ impl Machine {
             server_time: None,
             shows_nodes: false,
             external_etcd: None,
+            foreign_mounts: RefCell::default(),
+            foreign_sandboxes: RefCell::default(),
+            foreign_rules: RefCell::default(),
+            is_volume_busy: Cell::default(),
             asked: Rc::default(),
             fails_from: Cell::default(),
             made: RefCell::default(),
@@ -132,7 +144,8 @@ impl Machine {
     }
 
     fn mounts(&self) -> Vec<PathBuf> {
-        self.is_volume_mounted.get().then(|| PathBuf::from(VOLUME)).into_iter().collect()
+        let volume = self.is_volume_mounted.get().then(|| PathBuf::from(VOLUME));
+        volume.into_iter().chain(self.foreign_mounts.borrow().iter().cloned()).collect()
     }
 
     fn is_there(&self, path: &Path) -> bool {
@@ -162,6 +175,9 @@ impl Machine {
             }
             Change::RemoveTree { path } if self.mounts().iter().any(|mount| mount.starts_with(path)) => {
                 Some(("remove", path.clone(), ErrorKind::ResourceBusy))
+            }
+            Change::Unmount { path, .. } if self.is_volume_busy.get() => {
+                Some(("unmount", path.clone(), ErrorKind::ResourceBusy))
             }
             Change::Unmount { path, .. } if !self.mounts().contains(path) => {
                 Some(("unmount", path.clone(), ErrorKind::InvalidInput))
@@ -294,6 +310,18 @@ impl Machine {
     }
 }
 
+/// Fails where `iptables-restore` would touch a rule or chain of others.
+fn restore_only_kubernetes_chains(input: &str) {
+    for line in input.lines() {
+        let is_of_kubernetes = match line.split_at_checked(3) {
+            Some(("-X ", chain)) => chain.starts_with("KUBE-"),
+            Some(("-D ", rule)) => rule.contains("-j KUBE-"),
+            _ => line.starts_with(":KUBE-") || line.starts_with('*') || line == "COMMIT",
+        };
+        assert!(is_of_kubernetes, "{line}");
+    }
+}
+
 impl Host for Machine {
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HostError> {
         match self.kept.borrow().get(path) {
@@ -308,7 +336,9 @@ impl Host for Machine {
     }
 
     fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError> {
-        Host::list(&self.overlay, folder)
+        let is_mount_point = |path: &Path| self.mounts().iter().any(|mount| mount == path);
+        let entries = Host::list(&self.overlay, folder)?.into_iter();
+        Ok(entries.map(|entry| FileInfo { is_mount_point: is_mount_point(&entry.path), ..entry }).collect())
     }
 
     fn facts(&self) -> Result<Facts, HostError> {
@@ -333,7 +363,10 @@ impl Host for Machine {
     fn ask(&self, command: &Command) -> Result<Output, HostError> {
         let stdout = match command.words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["kubelet", "--version"] => format!("Kubernetes {}\n", self.kubelet),
-            ["iptables-save"] if self.has_chains.get() => CHAINS.to_owned(),
+            ["iptables-save"] => {
+                let ours = if self.has_chains.get() { CHAINS } else { "" };
+                ours.to_owned() + &self.foreign_rules.borrow()
+            }
             _ => String::new(),
         };
         Ok(Output { code: 0, stdout, stderr: String::new() })
@@ -349,10 +382,13 @@ impl Host for Machine {
             id: name.clone(),
             name: format!("{name}-{}", self.overlay.facts.host_name),
             namespace: "kube-system".to_owned(),
+            is_of_kubelet: true,
             containers: Vec::new(),
         };
         status.images.extend(self.pulled.borrow().iter().cloned());
         status.sandboxes.extend(self.running.borrow().iter().map(sandbox));
+        let foreign = self.foreign_sandboxes.borrow();
+        status.sandboxes.extend(foreign.iter().map(|name| Sandbox { is_of_kubelet: false, ..sandbox(name) }));
         Ok(status)
     }
 
@@ -369,7 +405,7 @@ impl Host for Machine {
         };
         let kept = Path::new(KEPT).join(crate::world::sha256_hex(&bytes));
         self.kept.borrow_mut().insert(kept.clone(), bytes);
-        Ok(Undo::Restore { path: path.clone(), kept, mode: found.mode })
+        Ok(Undo::Restore { path: path.clone(), kept, mode: found.mode, uid: found.uid, gid: found.gid })
     }
 
     fn apply(&self, change: &Change) -> Result<(), HostError> {
@@ -383,11 +419,16 @@ impl Host for Machine {
         }
         match change {
             Change::RemoveSandbox { id, .. } => {
+                self.foreign_sandboxes.borrow_mut().retain(|name| name != id);
                 self.running.borrow_mut().remove(id);
             }
             Change::PullImages(pull) => self.pulled.borrow_mut().extend(pull.images.iter().cloned()),
-            Change::Unmount { .. } => self.is_volume_mounted.set(false),
-            Change::Run { .. } => self.has_chains.set(false),
+            Change::Unmount { path, .. } if path == Path::new(VOLUME) => self.is_volume_mounted.set(false),
+            Change::Unmount { path, .. } => self.foreign_mounts.borrow_mut().retain(|mount| mount != path),
+            Change::Run { command, .. } => {
+                restore_only_kubernetes_chains(command.input.as_deref().unwrap_or_default());
+                self.has_chains.set(false);
+            }
             _ => {}
         }
         Host::apply(&self.overlay, change)?;
@@ -431,7 +472,14 @@ impl Cluster for Machine {
     }
 
     fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {
-        self.answers().and_then(|()| Cluster::prepare(&self.overlay, change))
+        self.answers()?;
+        let undo = Cluster::prepare(&self.overlay, change)?;
+        if let (Undo::RestoreObject { kept, .. }, Some(before)) =
+            (&undo, self.overlay.get(&change.identity, &change.object)?)
+        {
+            self.kept.borrow_mut().insert(kept.clone(), before.to_string().into_bytes());
+        }
+        Ok(undo)
     }
 
     fn apply(&self, change: &ObjectChange) -> Result<(), ClusterError> {

@@ -17,12 +17,14 @@ use serde_json::{Value, json};
 use crate::certs;
 use crate::config::{Cidr, HostPort, Init, JoinControlPlane, JoinWorker, Release, Reset, ResetFlags, resolve_reset};
 use crate::etcd::members::CLIENT_URL_ANNOTATION;
-use crate::plan::{Journal, Selection, Step, Store, StoreError, Workflow, run};
+use crate::plan::{Journal, LastRun, RunHead, Selection, Step, Store, StoreError, Workflow, run};
 use crate::problem::Problem;
 use crate::releases::{Image, Programs};
 use crate::shared_certs::{Sealer, UploadCerts};
 use crate::support::{Bench, FixedEntropy, NOW, jobs};
+use crate::undo::UndoRun;
 use crate::upload_config::upload_kubeadm_config;
+use crate::workflows::UNDO;
 use crate::world::{
     Clock, DiskLatency, Event, Facts, Identity, Interface, KeyAlgorithm, Overlay, Peer, Probe, Probed, Progress, Route,
     RuntimeStatus, Secret, Space, Time, UnitState, Wait, WaitError, World,
@@ -101,11 +103,30 @@ impl Stage {
             (&self.entropy, &self.told),
             &journal,
         );
-        journal.begin(workflow.name, NOW.0);
+        let continues = journal.unfinished()?.is_some_and(|run| run.command == workflow.name);
+        journal.begin(RunHead { continues, ..RunHead::whole(workflow.name, NOW.0) }, None);
         let outcome = run(&plan, job, &world);
-        let ended = journal.end(if outcome.is_ok() { "done" } else { "failed" });
+        let ended = journal.end(outcome.as_ref().err());
         self.holds_no_secret();
         outcome.and(ended)
+    }
+
+    /// Takes back the last run, as the command `undo` does; says whether there was one.
+    pub(crate) fn undo(&self) -> Result<bool, Problem> {
+        let Some(last) = LastRun::find(&self.store)? else { return Ok(false) };
+        let job = UndoRun::of(&last, self.reset_job());
+        let plan = UNDO.plan(&job, &Selection::default())?;
+        let journal = Journal::new(&last);
+        let ports = (&self.entropy as _, &self.told as _);
+        let world = World::new(&self.machine, (&self.machine, &self.machine), &self.time, ports, &journal);
+        let continues = journal.unfinished()?.is_some_and(|run| run.command == UNDO.name);
+        journal.begin(RunHead { continues, ..RunHead::whole(UNDO.name, NOW.0) }, None);
+        let outcome = run(&plan, &job, &world);
+        self.holds_no_secret();
+        match outcome {
+            Ok(()) => last.drop_it().map(|()| true),
+            Err(problem) => Err(journal.end(Some(&problem)).err().map_or(problem, |_| Problem::new("journal", "full"))),
+        }
     }
 
     /// Does something in this world, outside a run.
@@ -306,6 +327,19 @@ impl Store for BrittleStore {
             left => self.left.set(left.map(|left| left - 1)),
         }
         self.lines.borrow_mut().push(line.to_owned());
+        Ok(())
+    }
+
+    fn replace(&self, lines: &[String]) -> Result<(), StoreError> {
+        self.lines.replace(lines.to_vec());
+        Ok(())
+    }
+
+    fn job(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    fn keep_job(&self, _job: Option<&str>) -> Result<(), StoreError> {
         Ok(())
     }
 }

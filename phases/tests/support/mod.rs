@@ -9,7 +9,7 @@ pub(crate) mod renew;
 
 use std::cell::{Cell, RefCell};
 
-use crate::plan::{Journal, Plan, Selection, Step, Store, StoreError, Workflow};
+use crate::plan::{Journal, Phase, Plan, Selection, Step, Store, StoreError, Workflow};
 use crate::problem::Problem;
 use crate::world::{
     Clock, Entropy, Event, KeyAlgorithm, Overlay, Probe, Progress, Secret, Time, Wait, WaitError, World,
@@ -52,9 +52,19 @@ impl Bench {
             Step::Group { steps, .. } => steps.iter().try_for_each(|step| self.run(step, job)),
             Step::Phase(phase) => match phase.verdict(job) {
                 crate::plan::Verdict::Run => self.within(|world| phase.run(job, world)),
-                crate::plan::Verdict::Skip(_) => Ok(()),
+                crate::plan::Verdict::Skip(_) | crate::plan::Verdict::Foreign(_) => Ok(()),
             },
         }
+    }
+
+    /// Runs a phase with a journal of its own, and listens to what it says.
+    pub(crate) fn heard<J>(&self, phase: &dyn Phase<J>, job: &J) -> (Result<(), Problem>, Heard) {
+        let (heard, store) = (Heard::default(), MemoryStore::default());
+        let journal = Journal::new(&store);
+        let ports = (&self.entropy as &dyn Entropy, &heard as &dyn Progress);
+        let outcome =
+            phase.run(job, &World::new(&self.overlay, (&self.overlay, &self.overlay), &self.time, ports, &journal));
+        (outcome, heard)
     }
 
     /// Plans and runs a workflow as the program does.
@@ -189,9 +199,38 @@ impl Progress for Recorder {
     }
 }
 
+/// What a phase gives to standard output, and of what it warns.
+#[derive(Default)]
+pub(crate) struct Heard {
+    results: RefCell<Vec<String>>,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl Heard {
+    /// Results, in order.
+    pub(crate) fn results(&self) -> Vec<String> {
+        self.results.borrow().clone()
+    }
+
+    /// Ids of the warnings, in order.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().clone()
+    }
+}
+
+impl Progress for Heard {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Result(text) => self.results.borrow_mut().push(text.to_owned()),
+            Event::Warning(problem) => self.warnings.borrow_mut().push(problem.id.clone()),
+            _ => {}
+        }
+    }
+}
+
 /// A journal in memory.
 #[derive(Default)]
-pub(crate) struct MemoryStore(RefCell<Vec<String>>);
+pub(crate) struct MemoryStore(RefCell<Vec<String>>, RefCell<Option<String>>);
 
 impl Store for MemoryStore {
     fn lines(&self) -> Result<Vec<String>, StoreError> {
@@ -200,6 +239,20 @@ impl Store for MemoryStore {
 
     fn append(&self, line: &str, _sync: bool) -> Result<(), StoreError> {
         self.0.borrow_mut().push(line.to_owned());
+        Ok(())
+    }
+
+    fn replace(&self, lines: &[String]) -> Result<(), StoreError> {
+        self.0.replace(lines.to_vec());
+        Ok(())
+    }
+
+    fn job(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.1.borrow().clone())
+    }
+
+    fn keep_job(&self, job: Option<&str>) -> Result<(), StoreError> {
+        self.1.replace(job.map(str::to_owned));
         Ok(())
     }
 }
