@@ -46,6 +46,11 @@ pub fn collect(run: &Run, test: &str, failure: &Failure, cluster: Option<&Cluste
     folder
 }
 
+/// Writes one more file into the folder of logs.
+pub fn put(path: &str, text: &str) {
+    keep(&folder().join(path), text);
+}
+
 /// KUBESTRAP_E2E_LOGS, or a folder in Cargo's target folder.
 fn folder() -> PathBuf {
     std::env::var_os("KUBESTRAP_E2E_LOGS").map_or_else(|| crate::target().join("e2e-logs"), PathBuf::from)

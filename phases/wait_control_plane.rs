@@ -1,20 +1,21 @@
 //! Phase `wait-control-plane`: waits until the API server is ready, from 1.33 on controller manager and scheduler too. Reads kubelet, runtime and logs for the live reason;
 //! writes nothing. A component that ends again and again with a known cause ends the wait.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::{Etcd, HostPort, Init, JoinControlPlane, OnControlPlane};
 use crate::control_plane::pod;
-use crate::diagnosis;
+use crate::diagnosis::{self, Past};
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
-use crate::world::{Identity, Probe, Wait, World};
+use crate::world::{Change, Clock, Identity, Probe, UnitAction, Wait, World};
 
 /// The phase.
 pub struct WaitControlPlane;
 
-/// How many looks at the API server go by between two looks at kubelet and runtime.
-const LOOKS_PER_SIGHT: u32 = 10;
+const KUBELET: &str = "kubelet.service";
+const DEPENDENT: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
 
 impl Phase<Init> for WaitControlPlane {
     fn name(&self) -> &'static str {
@@ -112,25 +113,38 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
     if matches!(job.cluster().etcd, Etcd::Local(_)) {
         components.insert(0, "etcd");
     }
+    // Whether these are waited for depends on the release; one that cannot run ends the wait on each.
+    components.extend(DEPENDENT);
     let others = others(job);
-    components.extend(others.iter().map(|other| other.component));
+    let past = Past::of(job.node(), &components, world)?;
+    if past.is_between_attempts() && complaint(identity, "/readyz", world).is_some() {
+        world.change(&Change::Unit { name: KUBELET.to_owned(), action: UnitAction::Restart })?;
+        world.note("kubelet.service started again: it tries at once what has failed before");
+    }
     let wait =
         Wait { what: "the API server", within: job.cluster().control_plane_timeout, every: Duration::from_millis(100) };
-    let mut looks = 0;
+    let mut looked = world.time().now();
     let mut sight = diagnosis::Sight::default();
+    let mut elsewhere = Elsewhere::default();
     let outcome = world.time().wait(&wait, &mut || {
         let Some(answer) =
             complaint(identity, "/readyz", world).or_else(|| others.iter().find_map(|other| other.complaint(world)))
         else {
-            return Ok(Probe::Yes);
+            // Those that are not waited for may have ended meanwhile.
+            let found = diagnosis::beside_api_server(&past, job.node(), &DEPENDENT, world)?;
+            return found.map_or(Ok(Probe::Yes), Err);
         };
-        if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
-            sight = diagnosis::control_plane(job.node(), &components, &answer, world)?;
+        // Once a second; a look at the API server alone may take several.
+        if world.time().now() > looked {
+            looked = world.time().now();
+            sight = diagnosis::control_plane_since(&past, job.node(), &components, &answer, world)?;
             if let Some(problem) = sight.certain.take() {
                 return Err(problem);
             }
+            if let Some(problem) = elsewhere.certain(job, identity, world)? {
+                return Err(problem);
+            }
         }
-        looks += 1;
         Ok(Probe::NotYet(if sight.seen.is_empty() { answer } else { format!("{} · {answer}", sight.seen) }))
     });
     outcome.map_err(|error| {
@@ -143,6 +157,52 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
             problem
         }
     })
+}
+
+/// A control-plane endpoint that does not lead to the API server of this node, though that is ready.
+#[derive(Debug, Default)]
+struct Elsewhere {
+    ready_since: Option<Clock>,
+}
+
+/// Load balancers look at a new server a few times, and virtual addresses move, before they let anyone through.
+const FORWARDING_GRACE: Duration = Duration::from_secs(40);
+
+impl Elsewhere {
+    /// The cause, at once where the endpoint is an address of this machine, otherwise after a while.
+    fn certain(
+        &mut self,
+        job: &dyn OnControlPlane,
+        identity: &Identity,
+        world: &World<'_>,
+    ) -> Result<Option<Problem>, Problem> {
+        let Some(stable) = &job.cluster().control_plane_endpoint else { return Ok(None) };
+        let own = HostPort::new(job.endpoint().address.to_string(), job.endpoint().port);
+        let here = Identity::Anonymous { server: format!("https://{own}"), ca_pem: None };
+        if *stable == own || complaint(&here, "/readyz", world).is_some() {
+            return Ok(None);
+        }
+        let now = world.time().now();
+        let since = *self.ready_since.get_or_insert(now);
+        let address: Option<IpAddr> = stable.host().parse().ok();
+        let is_here = match address {
+            Some(address) => world.host().facts()?.interfaces.iter().any(|found| found.addresses.contains(&address)),
+            None => false,
+        };
+        if !is_here && now < since.plus(FORWARDING_GRACE) {
+            return Ok(None);
+        }
+        // It may have become ready between the two questions.
+        let Some(answer) = complaint(identity, "/readyz", world) else { return Ok(None) };
+        let id = if answer.contains("o route to host") { "endpoint-no-route" } else { "endpoint-elsewhere" };
+        let problem = Problem::new(id, format!("the control-plane endpoint {stable} does not lead to this API server"))
+            .saw(format!("https://{own}/readyz answers ok, https://{stable}: {answer}"))
+            .at(job.node().layout.kubeconfig("admin.conf").display().to_string())
+            .why("the API server of this node is ready; what should forward to it is not there, refuses, or leads elsewhere")
+            .fix(format!("make {stable} lead to {own} (load balancer, virtual address, DNS, firewall), then run the same command again"))
+            .fix(format!("see what answers there: curl -kv https://{stable}/readyz"));
+        Ok(Some(problem))
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod crash;
 mod dry_run;
 mod events;
 mod external_ca;
+mod faults;
 mod golden;
 mod golden_objects;
 mod ha;

@@ -4,9 +4,12 @@ use super::Sight;
 use super::rules::{Rule, first_fit, without_noise};
 use crate::config::NodeConfig;
 use crate::problem::Problem;
-use crate::world::{Command, UnitState, World};
+use crate::world::{Clock, Command, UnitState, World};
 
 pub(super) const UNIT: &str = "kubelet.service";
+
+/// How many of its lines are read: the stacks of a few hundred goroutines may follow the fatal one.
+const LINES: u32 = 3000;
 
 /// A kubelet that has ended this often is not getting better: nothing else in the world changes meanwhile.
 const CERTAIN_AFTER: u32 = 2;
@@ -28,18 +31,24 @@ pub(super) fn look(node: &NodeConfig, world: &World<'_>) -> Result<Option<Sight>
     if !has_ended {
         return Ok(Some(Sight { seen, certain: None }));
     }
-    let line = fatal_line(&journal(world)?);
+    let line = fatal_line(&journal(LINES, None, world)?);
     Ok(Some(Sight { seen, certain: cause(&line, node, &unit) }))
 }
 
-/// The kubelet's newest lines. Messages only: the init system's own time stamps are of no use here.
-pub(super) fn journal(world: &World<'_>) -> Result<String, Problem> {
-    let words = ["journalctl", "-u", UNIT, "-n", "60", "-o", "cat", "--no-pager"];
+/// The kubelet's newest lines, after this second where one is named. Messages only: the init system's own time stamps are of no use
+/// here.
+pub(super) fn journal(lines: u32, after: Option<Clock>, world: &World<'_>) -> Result<String, Problem> {
+    let lines = lines.to_string();
+    let since = after.map(|moment| format!("--since=@{}", moment.0 + 1));
+    let mut words = vec!["journalctl", "-u", UNIT, "-n", &lines, "-o", "cat", "--no-pager"];
+    words.extend(since.as_deref());
     Ok(world.host().ask(&Command::new(&words))?.stdout)
 }
 
 fn cause(line: &str, node: &NodeConfig, unit: &UnitState) -> Option<Problem> {
-    let rule = first_fit(RULES, line);
+    // One that has ended well was stopped; the line is an older one's.
+    let was_stopped = unit.active == "inactive" && unit.exit_code == 0;
+    let rule = first_fit(RULES, line).filter(|_| !was_stopped);
     let ends = unit.restarts + 1;
     let stays_down = unit.active == "inactive" || unit.active == "failed";
     let enough = rule.map_or(CERTAIN_AFTER, |rule| rule.after);
@@ -82,6 +91,9 @@ const RULES: &[Rule] = &[
         why: "the kubelet cannot read its configuration",
         fix: "correct the KubeletConfiguration document, then run the same command again; the file is {config}" },
     Rule { id: "kubelet-bad-config", says: &["failed to validate kubelet configuration"], after: 1,
+        why: "a value in the kubelet's configuration is not allowed",
+        fix: "correct the KubeletConfiguration document, then run the same command again; the file is {config}" },
+    Rule { id: "kubelet-bad-config", says: &["invalid configuration:"], after: 1,
         why: "a value in the kubelet's configuration is not allowed",
         fix: "correct the KubeletConfiguration document, then run the same command again; the file is {config}" },
     Rule { id: "kubelet-bad-config", says: &["unrecognized feature gate"], after: 1,
@@ -155,6 +167,10 @@ mod tests {
                 "kubelet-cgroup-driver",
             ),
             ("Error: unknown flag: --made-up", "kubelet-bad-flag"),
+            (
+                "invalid configuration: eventRecordQPS (--event-qps) -1 must not be a negative number",
+                "kubelet-bad-config",
+            ),
             ("Error: failed to parse kubelet flag: unknown flag: --network-plugin", "kubelet-bad-flag"),
             (
                 "failed to load Kubelet config file /var/lib/kubelet/config.yaml, error failed to decode",

@@ -7,14 +7,18 @@
 //! A rule is certain when waiting longer cannot help. What is seen on the way there is the live line of the wait.
 
 mod answer;
+mod component_rules;
 mod container;
 mod kubelet;
+mod past;
 mod rules;
 mod running;
 
 use crate::config::NodeConfig;
 use crate::problem::Problem;
 use crate::world::{RuntimeStatus, World};
+
+pub use past::Past;
 
 /// What the look at a node has shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +45,20 @@ pub fn control_plane(
     answer: &str,
     world: &World<'_>,
 ) -> Result<Sight, Problem> {
+    control_plane_since(&Past::default(), node, components, answer, world)
+}
+
+/// The same during a wait: what is past does not count.
+///
+/// # Errors
+/// As `control_plane`.
+pub fn control_plane_since(
+    past: &Past,
+    node: &NodeConfig,
+    components: &[&str],
+    answer: &str,
+    world: &World<'_>,
+) -> Result<Sight, Problem> {
     if let Some(sight) = kubelet::look(node, world)? {
         return Ok(sight);
     }
@@ -49,8 +67,9 @@ pub fn control_plane(
         Err(sight) => return Ok(sight),
     };
     let (mut seen, mut not_made) = (Vec::new(), Vec::new());
+    let view = container::View { node, status: &status, past, answer, world };
     for component in components {
-        match container::look(component, node, &status, world)? {
+        match container::look(component, &view)? {
             container::State::Ending(words, cause) => return Ok(Sight::certain(words, cause)),
             container::State::Going(words) => seen.push(words),
             container::State::NotMade(words) => {
@@ -59,12 +78,36 @@ pub fn control_plane(
             }
         }
     }
-    let certain = if not_made.is_empty() {
+    let mut certain = if not_made.is_empty() {
         answer::cause(answer, node)
     } else {
-        running::cause(node, &status, &not_made, world)?
+        running::cause(node, &status, &not_made, past, world)?
     };
+    if certain.is_none() && not_made.len() == components.len() && status.sandboxes.is_empty() {
+        certain = running::manifests_elsewhere(node, world)?;
+    }
     Ok(Sight { seen: seen.join(" · "), certain })
+}
+
+/// The cause why one of these components cannot run beside an API server that is ready. Neither kubelet nor a runtime that does
+/// not answer is of interest then.
+///
+/// # Errors
+/// When the machine cannot be looked at.
+pub fn beside_api_server(
+    past: &Past,
+    node: &NodeConfig,
+    components: &[&str],
+    world: &World<'_>,
+) -> Result<Option<Problem>, Problem> {
+    let Ok(status) = runtime(node, world) else { return Ok(None) };
+    let view = container::View { node, status: &status, past, answer: "", world };
+    for component in components {
+        if let container::State::Ending(_, cause) = container::look(component, &view)? {
+            return Ok(Some(cause));
+        }
+    }
+    Ok(None)
 }
 
 /// Looks at kubelet and runtime, as on a worker that does not register.
@@ -72,6 +115,14 @@ pub fn control_plane(
 /// # Errors
 /// When the machine cannot be looked at.
 pub fn worker(node: &NodeConfig, world: &World<'_>) -> Result<Sight, Problem> {
+    worker_since(&Past::default(), node, world)
+}
+
+/// The same during a wait: what is past does not count.
+///
+/// # Errors
+/// As `worker`.
+pub fn worker_since(past: &Past, node: &NodeConfig, world: &World<'_>) -> Result<Sight, Problem> {
     if let Some(sight) = kubelet::look(node, world)? {
         return Ok(sight);
     }
@@ -79,7 +130,7 @@ pub fn worker(node: &NodeConfig, world: &World<'_>) -> Result<Sight, Problem> {
         Ok(status) => status,
         Err(sight) => return Ok(sight),
     };
-    Ok(Sight { seen: "kubelet running".to_owned(), certain: running::cause(node, &status, &[], world)? })
+    Ok(Sight { seen: "kubelet running".to_owned(), certain: running::cause(node, &status, &[], past, world)? })
 }
 
 fn runtime(node: &NodeConfig, world: &World<'_>) -> Result<RuntimeStatus, Sight> {

@@ -1,19 +1,27 @@
 //! Rules about what a running kubelet complains of: sandboxes, images, and its way to the API server. Only what it has
 //! said several times counts; one complaint may be over by now.
 
+use std::path::Path;
+
+use super::Past;
 use super::rules::{Rule, first_fit, without_noise};
 use crate::config::NodeConfig;
 use crate::problem::Problem;
 use crate::world::{RuntimeStatus, World};
+
+/// How many of the kubelet's lines are read: while it has no Node it writes ten each second that say only this, and tries what fails
+/// every few seconds.
+const LINES: u32 = 600;
 
 /// The cause why a Pod has no container, or why the Node does not come, once the kubelet has said it often enough.
 pub(super) fn cause(
     node: &NodeConfig,
     status: &RuntimeStatus,
     about: &[&str],
+    past: &Past,
     world: &World<'_>,
 ) -> Result<Option<Problem>, Problem> {
-    let log = super::kubelet::journal(world)?;
+    let log = super::kubelet::journal(LINES, past.until, world)?;
     let lines: Vec<String> = log.lines().rev().map(without_noise).collect();
     for line in &lines {
         if !about.is_empty() && !about.iter().any(|name| line.contains(name)) {
@@ -31,6 +39,29 @@ pub(super) fn cause(
         return Ok(Some(problem.at("journalctl -u kubelet -n 60")));
     }
     Ok(None)
+}
+
+/// The cause why the kubelet makes no Pod at all: it was told to look for manifests in another folder.
+pub(super) fn manifests_elsewhere(node: &NodeConfig, world: &World<'_>) -> Result<Option<Problem>, Problem> {
+    let log = super::kubelet::journal(500, None, world)?;
+    let ours = node.layout.manifests();
+    let Some(folder) = log.lines().rev().find_map(manifest_folder) else { return Ok(None) };
+    if Path::new(folder) == ours {
+        return Ok(None);
+    }
+    let problem = Problem::new("static-pod-path", "the kubelet looks for static Pods in another folder")
+        .saw(format!("it says: Adding pod path: {folder}"))
+        .at("systemctl cat kubelet; /etc/default/kubelet")
+        .why(format!("a flag or drop-in of its unit says pod-manifest-path or another --config; the manifests are in {}", ours.display()))
+        .fix("find it: systemctl cat kubelet | grep -n pod-manifest-path; remove it, then: systemctl daemon-reload; systemctl restart kubelet")
+        .fix("then run the same command again");
+    Ok(Some(problem))
+}
+
+/// The folder in `Adding pod path: /x`, since 1.21 `"Adding static pod path" path="/x"`.
+fn manifest_folder(line: &str) -> Option<&str> {
+    let after = |mark: &str| line.split_once(mark).map(|(_, rest)| rest.trim().trim_matches('"'));
+    after("Adding pod path: ").or_else(|| after("Adding static pod path\" path="))
 }
 
 /// Sources: messages of `pkg/kubelet/kuberuntime`, of containerd's CRI service, runc, and of Go's net and x509.
@@ -81,6 +112,9 @@ const RULES: &[Rule] = &[
     Rule { id: "image-unpullable", says: &["errimagepull"], after: 2,
         why: "the image can neither be found here nor pulled; the line above ends with the runtime's reason",
         fix: "mend what the runtime says, or import the image: ctr -n k8s.io images import FILE" },
+    Rule { id: "volume-missing", says: &["hostpath type check failed"], after: 1,
+        why: "the path of a hostPath volume of the static Pod is not there, or not of the type that the volume asks for",
+        fix: "make what the line names (touch FILE, mkdir -p FOLDER), or correct hostPath and pathType in extraVolumes, then run the same command again" },
     Rule { id: "manifest-invalid", says: &["could not process manifest file"], after: 1,
         why: "the kubelet cannot read a static Pod's manifest",
         fix: "correct or remove the file that the line names, then run the same command again" },
@@ -105,6 +139,9 @@ const RULES: &[Rule] = &[
     Rule { id: "node-name-mismatch", says: &["is not allowed to modify node"], after: 2,
         why: "the kubelet's certificate is for another Node name than the one it registers",
         fix: "remove hostname-override from kubeletExtraArgs, or kubestrap reset and join with --node-name" },
+    Rule { id: "webhook-blocks", says: &["failed calling webhook"], after: 2,
+        why: "the API server asks an admission webhook about the kubelet's objects, and the webhook does not answer",
+        fix: "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations: repair the webhook, or leave Nodes out of its rules" },
     Rule { id: "webhook-blocks", says: &["admission webhook"], after: 2,
         why: "an admission webhook of the cluster refuses the Node or does not answer",
         fix: "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations: repair the webhook, or leave Nodes out of its rules" },
@@ -113,6 +150,17 @@ const RULES: &[Rule] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_folder_of_manifests_is_read_from_what_kubelets_say() {
+        for line in [
+            "I1123 04:00:00.000000     319 kubelet.go:265] Adding pod path: /etc/manifests",
+            "I1123 04:00:00.000000     319 kubelet.go:313] \"Adding static pod path\" path=\"/etc/manifests\"",
+        ] {
+            assert_eq!(manifest_folder(line), Some("/etc/manifests"), "{line}");
+        }
+        assert_eq!(manifest_folder("I1123 kubelet.go:276] Watching apiserver"), None);
+    }
 
     #[test]
     fn what_running_kubelets_have_said_has_one_cause() {
@@ -146,6 +194,16 @@ mod tests {
             (
                 "Get \"https://api.example.com:6443\": dial tcp: lookup api.example.com: no such host".to_owned(),
                 "endpoint-dns",
+            ),
+            (
+                "Error: \"MountVolume.SetUp failed for volume \"audit\" (UniqueName: \"kubernetes.io/host-path/0333-audit\") pod \"kube-apiserver-n1\" (UID: \"0333\") : hostPath type check failed: /etc/audit.yaml is not a file\""
+                    .to_owned(),
+                "volume-missing",
+            ),
+            (
+                "Unable to register node \"n1\" with API server: Internal error occurred: failed calling webhook \"dead.example.com\": Post \"https://127.0.0.1:9/?timeout=2s\": dial tcp 127.0.0.1:9: connect: connection refused"
+                    .to_owned(),
+                "webhook-blocks",
             ),
             (
                 "nodes \"n2\" is forbidden: node \"n1\" is not allowed to modify node \"n2\"".to_owned(),

@@ -145,6 +145,6 @@ fn a_token_that_is_signed_for_a_little_later_is_waited_for() {
     let time = FixedTime::default();
     time.set(Clock(NOW.0));
     let problem = find(&request(Vec::new()), &script, &time).unwrap_err();
-    assert_eq!(problem.id, "discovery-unknown-token");
-    assert!(script.reads.get() > 30, "it was asked again until the limit");
+    assert_eq!(problem.id, "discovery-not-signed");
+    assert!(script.reads.get() > 30, "it was asked again until that is certain");
 }

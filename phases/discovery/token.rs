@@ -20,6 +20,8 @@ use crate::world::{Answer, Clock, Cluster, ClusterError, Identity, Probe, Time, 
 const PATH: &str = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
 /// How long a cluster that has signed for other tokens is given to sign for ours.
 const SIGNATURE_GRACE: Duration = Duration::from_secs(10);
+/// How long a cluster without cluster-info, or with one that nobody has signed, is taken for one that is being made.
+const BEGINNING_GRACE: Duration = Duration::from_secs(30);
 /// Certificates of a new cluster are valid from its own now on; token expiry and leases bear a few minutes.
 const TOLERATED_SKEW_SECONDS: i64 = 300;
 
@@ -73,6 +75,7 @@ fn first_read(
     let key = format!("jws-kubeconfig-{}", request.discovery_token.id());
     let mut found = None;
     let mut answered_since: Option<Clock> = None;
+    let mut missing_since: Option<Clock> = None;
     let wait = Wait { what: "the signed cluster-info", within, every: Duration::from_millis(100) };
     let outcome = time.wait(&wait, &mut || {
         let answer = match cluster.raw(&identity, PATH) {
@@ -80,6 +83,10 @@ fn first_read(
             Err(error) => return Ok(Probe::NotYet(error.reason())),
         };
         let Some(info) = cluster_info(&answer) else {
+            let since = *missing_since.get_or_insert_with(|| time.now());
+            if answer.status == 404 && time.now() >= since.plus(BEGINNING_GRACE) {
+                return Err(no_cluster_info(request));
+            }
             return Ok(Probe::NotYet(match answer.status {
                 404 => "the cluster has no cluster-info yet".to_owned(),
                 status => format!("the API server answers {status} to an anonymous read of cluster-info"),
@@ -97,6 +104,9 @@ fn first_read(
         let has_others = info.signatures.keys().any(|key| key.starts_with("jws-kubeconfig-"));
         if has_others && time.now() >= since.plus(SIGNATURE_GRACE) {
             return Err(unknown_token(request));
+        }
+        if !has_others && time.now() >= since.plus(BEGINNING_GRACE) {
+            return Err(not_signed(request));
         }
         Ok(Probe::NotYet(format!("cluster-info is not signed for token {}", request.discovery_token.id())))
     });
@@ -174,6 +184,24 @@ fn unknown_token(request: &TokenDiscovery) -> Problem {
     .at(url(request))
     .why("the token has expired or was deleted, or belongs to another cluster")
     .fix("on a control-plane node, get a fresh line: kubestrap token create --print-join-command")
+}
+
+fn not_signed(request: &TokenDiscovery) -> Problem {
+    Problem::new("discovery-not-signed", "the cluster's cluster-info is signed for no token at all")
+        .saw("ConfigMap kube-public/cluster-info has no key that begins with jws-kubeconfig-")
+        .at(url(request))
+        .why("every bootstrap token has expired or was deleted, or kube-controller-manager, which signs, does not run")
+        .fix("on a control-plane node, get a fresh line: kubestrap token create --print-join-command")
+        .fix("see whether the signer runs: kubectl -n kube-system get pods -l component=kube-controller-manager")
+}
+
+fn no_cluster_info(request: &TokenDiscovery) -> Problem {
+    Problem::new("discovery-no-cluster-info", "the cluster has no cluster-info")
+        .saw("404 to the read of ConfigMap kube-public/cluster-info")
+        .at(url(request))
+        .why("it was deleted, or the cluster was not made by kubestrap or kubeadm")
+        .fix("on the first control-plane node: kubestrap init phase bootstrap-token")
+        .fix("or join with --discovery-file and a kubeconfig of the cluster")
 }
 
 fn time_up(request: &TokenDiscovery, has_answered: bool, last: String, after: Duration) -> Problem {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::local::{self, LocalMember, Member};
 use super::members::{self, PAUSE};
 use crate::config::{Etcd, LocalEtcd, OnControlPlane};
-use crate::diagnosis;
+use crate::diagnosis::{self, Past};
 use crate::plan::{Artifact, Phase, Verdict};
 use crate::problem::Problem;
 use crate::world::{Change, EtcdAccess, EtcdMember, MemberAction, MemberChange, Probe, Wait, World};
@@ -202,6 +202,7 @@ impl Joining<'_> {
     fn wait_until_started(&self, world: &World<'_>) -> Result<(), Problem> {
         let limit = self.job.cluster().control_plane_timeout;
         let wait = Wait { what: "the kubelet to start etcd", within: limit, every: PAUSE };
+        let past = Past::of(self.job.node(), &["etcd"], world)?;
         let mut looks = 0;
         let mut seen = String::new();
         let outcome = world.time().wait(&wait, &mut || {
@@ -212,7 +213,7 @@ impl Joining<'_> {
                 Err(problem) => return Err(problem),
             }
             if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
-                let sight = diagnosis::control_plane(self.job.node(), &["etcd"], "", world)?;
+                let sight = diagnosis::control_plane_since(&past, self.job.node(), &["etcd"], "", world)?;
                 if let Some(problem) = sight.certain {
                     return Err(problem);
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::Joining;
-use crate::diagnosis;
+use crate::diagnosis::{self, Past};
 use crate::drain;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
@@ -45,10 +45,11 @@ impl<J: Joining> Phase<J> for KubeletWaitBootstrap {
             every: Duration::from_millis(50),
         };
         let mut looks = 0;
+        let past = Past::of(job.node(), &[], world)?;
         let outcome = world.time().wait(&wait, &mut || {
             looks += 1;
             if looks % LOOKS_PER_SIGHT == 0
-                && let Some(problem) = diagnosis::worker(job.node(), world)?.certain
+                && let Some(problem) = diagnosis::worker_since(&past, job.node(), world)?.certain
             {
                 return Err(problem);
             }

@@ -87,7 +87,8 @@ pub fn write_kubelet_files(
 pub fn run_kubelet(files_changed: bool, world: &World<'_>) -> Result<(), Problem> {
     world.needs_running_system("start kubelet.service")?;
     let unit = kubelet_unit(world)?;
-    if files_changed || !is_running(&unit) {
+    // One that has just failed would be tried again in ten seconds only.
+    if files_changed || unit.active != "active" {
         world.change(&Change::Unit { name: UNIT.to_owned(), action: UnitAction::Restart })?;
         world.note("kubelet.service started");
     }

@@ -1,5 +1,7 @@
 //! Checks of the kubelet: its service, its release, and flags that would contradict what kubestrap writes.
 
+use std::path::Path;
+
 use super::finding::{Finding, Findings, one, or};
 use super::scene::{Kubelet, Scene};
 use crate::config::Release;
@@ -10,6 +12,10 @@ pub(super) fn service(scene: &Scene<'_>) -> Findings {
         Finding::error("there is no kubelet.service")
             .why("the kubelet is not installed as a service on this machine")
             .fix("install the kubelet package of the release, with its unit and kubeadm's drop-in")
+    } else if unit.masked {
+        Finding::error("kubelet.service is masked")
+            .why("systemd refuses to start a masked unit")
+            .fix("systemctl unmask kubelet.service && systemctl enable kubelet.service")
     } else if !unit.enabled {
         Finding::warning("kubelet.service does not start at boot")
             .why("after a reboot the node would stay away")
@@ -82,6 +88,9 @@ fn conflict(scene: &Scene<'_>, kubelet: &Release, flag: &str, value: &str) -> Op
             "it would register as {value}, with a certificate for {}: use --node-name instead",
             scene.node.name
         ))),
+        "pod-manifest-path" if Path::new(value) != scene.node.layout.manifests() => {
+            Some(Conflict::Fatal(format!("it would look for static Pods in {value}, not where kubestrap writes them")))
+        }
         "container-runtime-endpoint" if bare(value) != bare(&scene.node.cri_socket) => Some(Conflict::Fatal(format!(
             "kubestrap was told to use {}: use --cri-socket instead",
             scene.node.cri_socket

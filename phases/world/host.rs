@@ -245,6 +245,8 @@ pub struct UnitState {
     pub exists: bool,
     /// Whether it starts at boot.
     pub enabled: bool,
+    /// Whether the administrator has forbidden every start of it (`systemctl mask`).
+    pub masked: bool,
     /// `active`, `activating`, `inactive`, `failed`.
     pub active: String,
     /// `running`, `auto-restart`, `dead` and so on.

@@ -61,7 +61,10 @@ fn from_systemd(text: &str, now: Duration) -> UnitState {
     let mut state = UnitState::default();
     for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
         match key {
-            "LoadState" => state.exists = value != "not-found",
+            "LoadState" => {
+                state.exists = value != "not-found";
+                state.masked = value == "masked";
+            }
             // What `systemctl is-enabled` counts as enabled.
             "UnitFileState" => {
                 state.enabled =
