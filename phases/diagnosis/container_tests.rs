@@ -103,6 +103,7 @@ fn bench(component: &str, state: &str, attempt: u32, log: &str) -> Bench {
         id: component.to_owned(),
         name: format!("{component}-{}", node().name),
         namespace: "kube-system".to_owned(),
+        is_of_kubelet: true,
         containers,
     };
     overlay.runtime.sandboxes = vec![sandbox(component, vec![container])];

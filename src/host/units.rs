@@ -135,6 +135,7 @@ mod tests {
         let expected = UnitState {
             exists: true,
             enabled: true,
+            masked: false,
             active: "activating".to_owned(),
             sub: "auto-restart".to_owned(),
             restarts: 12,
