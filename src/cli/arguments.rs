@@ -70,7 +70,7 @@ mod tests {
             ("init --pod_network_cidr=10.0.0.0/8", "init --pod-network-cidr=10.0.0.0/8"),
             ("init --feature-gates=My_Gate=true", "init --feature-gates=My_Gate=true"),
             ("init --dry-run=true --skip_token_print=1", "init --dry-run --skip-token-print"),
-            ("reset --force=false --dry_run=F -f", "reset --force=false -f"),
+            ("reset --force=false --dry_run=F -f", "reset -f"),
             ("reset --force=yes", "reset --force=yes"),
             ("token create --description=true", "token create --description=true"),
             ("token create -- --a_b", "token create -- --a_b"),
