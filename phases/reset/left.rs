@@ -82,7 +82,7 @@ fn mounts(job: &Reset, host: &dyn Host) -> Result<Vec<Problem>, Problem> {
     let mut findings = Vec::new();
     for folder in [job.node.layout.etc(), job.node.layout.kubelet(), &job.etcd_data_dir] {
         let resolved = host.resolve(folder)?;
-        for mount in found.others.iter().filter(|mount| mount.point.starts_with(&resolved)) {
+        for mount in found.others.iter().filter(|mount| mount.point.starts_with(&resolved) && mount.point != resolved) {
             let what = format!("{} ({}, {})", mount.point.display(), mount.fs_type, mount.source);
             let why = "a mount that is no volume of a Pod; reset looks into none";
             findings.push(a_finding("mount", what, why));
