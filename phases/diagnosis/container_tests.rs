@@ -100,6 +100,7 @@ fn bench(component: &str, state: &str, attempt: u32, log: &str) -> Bench {
     let running = UnitState { exists: true, active: "active".to_owned(), ..UnitState::default() };
     let mut overlay = Overlay::default().with_file("/log", &log, 0o640).with_unit("kubelet.service", running);
     let sandbox = |component: &str, containers| Sandbox {
+        is_of_kubelet: true,
         id: component.to_owned(),
         name: format!("{component}-{}", node().name),
         namespace: "kube-system".to_owned(),

@@ -193,8 +193,8 @@ fn init_config(fault: &Fault) -> String {
 
 /// The ids of the problem that ended the command, and the problem in one line.
 fn kubestrap_said(output: &Output) -> (Vec<String>, String) {
-    let events = output.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let Some(last) = events.filter(|event| event["event"] == "problem").last() else {
+    let mut events = output.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let Some(last) = events.rfind(|event| event["event"] == "problem") else {
         let code = output.code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
         return (vec!["none".to_owned()], code);
     };
@@ -216,7 +216,7 @@ fn kubeadm_said(output: &Output) -> String {
     let lines = || output.stdout.lines().chain(output.stderr.lines()).map(str::trim);
     let errors: Vec<&str> = lines().filter(|line| line.starts_with("[ERROR")).collect();
     let timed_out = lines().find(|line| line.contains("timed out waiting for the condition"));
-    let last = lines().filter(|line| line.starts_with("error")).last();
+    let last = lines().rfind(|line| line.starts_with("error"));
     let told = if errors.is_empty() { [timed_out, last].into_iter().flatten().collect() } else { errors };
     let mut told: Vec<&str> = told;
     told.dedup();
