@@ -254,7 +254,7 @@ const NETWORK: &[Fault] = &[
     Fault { name: "control-plane endpoint refuses", ids: &["endpoint-elsewhere"],
         cluster: "controlPlaneEndpoint: {address}:7443", mends: "systemd-run --quiet socat TCP-LISTEN:7443,fork,reuseaddr TCP:$ADDRESS:6443", ..INIT },
     Fault { name: "control-plane endpoint at an address of nobody", ids: &["endpoint-no-route", "endpoint-elsewhere"],
-        cluster: "controlPlaneEndpoint: {nowhere}:6443", ..INIT },
+        cluster: "controlPlaneEndpoint: {nowhere}:6443", takes_minutes: true, ..INIT },
     Fault { name: "control-plane endpoint swallows everything", ids: &["endpoint-elsewhere"],
         before: "iptables -I OUTPUT -p tcp --dport 7443 -j DROP", cluster: "controlPlaneEndpoint: {address}:7443", ..INIT },
     Fault { name: "proxy that is dead, for the command", ids: &["controller-manager-proxy", "scheduler-proxy"],
