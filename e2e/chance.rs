@@ -29,6 +29,11 @@ impl Chance {
         self.0 ^= self.0 << 17;
         (self.0 >> 8) % end.max(1)
     }
+
+    /// A place in something that has this many.
+    pub fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap_or(0)
+    }
 }
 
 /// Whether E2E_FULL=1 asks for everything.

@@ -4,11 +4,12 @@
 //! Stand-in: a tmpfs with a file held open is what an NFS share of somebody looks like to `umount`.
 
 use crate::{only_kubestrap, scenario, shared_cluster};
+use kubestrap_e2e::chance::{Chance, is_full};
 use kubestrap_e2e::failure::{Failure, expect};
 use kubestrap_e2e::nodes::Node;
 use kubestrap_e2e::say;
 use kubestrap_e2e::tool::Tool;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// What can be broken, with the script that breaks it and the one that mends what the node itself needs afterwards.
 const BREAKS: [(&str, &str, &str); 5] = [
@@ -98,18 +99,17 @@ fn reset_keeps_what_is_foreign_whatever_is_broken() {
     }
     scenario("reset_keeps_what_is_foreign_whatever_is_broken", |run| {
         let cluster = shared_cluster(run)?;
-        let mut random = Random::from_environment();
-        let all = std::env::var("E2E_FULL").is_ok_and(|value| value == "1");
-        let first = random.below(BREAKS.len());
+        let mut random = Chance::from_environment();
+        let first = random.index(BREAKS.len());
         // Two of five in a run: with the seeds of a few runs all come round.
-        let chosen = (0..if all { BREAKS.len() } else { 2 }).map(|n| BREAKS[(first + n) % BREAKS.len()]);
+        let chosen = (0..if is_full() { BREAKS.len() } else { 2 }).map(|n| BREAKS[(first + n) % BREAKS.len()]);
         for (number, (name, break_it, mend)) in chosen.enumerate() {
             let started = Instant::now();
             let node = Node::create(run, &format!("harsh-{number}"))?;
             cluster.join_again(Tool::Kubestrap, &node)?;
             let files = scatter(&node, &mut random)?;
-            let bind = POINTS[random.below(POINTS.len())];
-            let share = format!("{}-nfs", POINTS[random.below(POINTS.len())]);
+            let bind = POINTS[random.index(POINTS.len())];
+            let share = format!("{}-nfs", POINTS[random.index(POINTS.len())]);
             let sh = |script: &str| node.ok(&["sh", "-euc", script, "sh", bind, &share]);
             sh(SURROUND)?;
             node.script(break_it)?;
@@ -134,10 +134,10 @@ fn reset_keeps_what_is_foreign_whatever_is_broken() {
 }
 
 /// Puts files of others there, and gives their digests, modes and owners.
-fn scatter(node: &Node, random: &mut Random) -> Result<String, Failure> {
+fn scatter(node: &Node, random: &mut Chance) -> Result<String, Failure> {
     let names = ["ca.crt.old", "config.yaml.bak", "admin.conf.mine", ".hidden", "99-foreign.conf"];
     let files: Vec<String> =
-        FOLDERS.iter().map(|folder| format!("{folder}/{}", names[random.below(names.len())])).collect();
+        FOLDERS.iter().map(|folder| format!("{folder}/{}", names[random.index(names.len())])).collect();
     let script =
         r#"for file; do mkdir -p "$(dirname "$file")"; echo "of others $file" >"$file"; chmod 640 "$file"; done"#;
     let words: Vec<&str> = ["sh", "-euc", script, "sh"].into_iter().chain(files.iter().map(String::as_str)).collect();
@@ -182,23 +182,4 @@ fn init_on_a_full_disk_says_so_and_goes_on_when_there_is_space() {
         expect(left.stdout.trim().is_empty(), "files are left", &left)?;
         node.destroy()
     });
-}
-
-/// A sequence that E2E_SEED repeats (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn from_environment() -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_secs() % 100_000);
-        let seed = std::env::var("E2E_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(now);
-        say(&format!("E2E_SEED={seed}"));
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or(0) % limit
-    }
 }

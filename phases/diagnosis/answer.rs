@@ -25,7 +25,7 @@ const RULES: &[Rule] = &[
         fix: "add the address to apiServer.certSANs, remove apiserver.crt and apiserver.key, then: kubestrap init phase certs apiserver" },
     Rule { id: "endpoint-wrong-ca", says: &["certificate", "unknownissuer"], after: 1,
         why: "what answers at the address in {kubeconfig} has a certificate of another CA: another cluster, a proxy, or a kubeconfig of an earlier cluster",
-        fix: "remove {kubeconfig} if it is of an earlier cluster, then run the same command again; otherwise correct controlPlaneEndpoint" },
+        fix: "remove {kubeconfig} if it is of an earlier cluster, then run the same command again with --restart; otherwise correct controlPlaneEndpoint" },
     Rule { id: "endpoint-dns", says: &["failed to lookup address"], after: 1,
         why: "the name in {kubeconfig} cannot be resolved on this machine",
         fix: "mend DNS, or add the name of controlPlaneEndpoint to /etc/hosts, then run the same command again" },

@@ -166,7 +166,7 @@ fn cause(
         None => Problem::new(format!("{short}-crash-looping"), what)
             .saw(saw)
             .why("the line above is its own")
-            .fix("correct the configuration file or flags, then run the same command again"),
+            .fix("correct the configuration file or flags, then run the same command again with --restart"),
     };
     let problem = match rule.filter(|rule| rule.id == "port-taken").and_then(|_| port_of(saw)) {
         Some(port) => with_owner(problem, port, view.world)?,

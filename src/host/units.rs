@@ -134,8 +134,8 @@ mod tests {
                     SubState=auto-restart\nUnitFileState=enabled\nActiveEnterTimestampMonotonic=4000000\n";
         let expected = UnitState {
             exists: true,
-            enabled: true,
             masked: false,
+            enabled: true,
             active: "activating".to_owned(),
             sub: "auto-restart".to_owned(),
             restarts: 12,
@@ -152,6 +152,12 @@ mod tests {
                     SubState=dead\nUnitFileState=\n";
         let state = from_systemd(text, Duration::from_secs(10));
         assert_eq!((state.exists, state.enabled, state.active.as_str()), (false, false, "inactive"));
+    }
+
+    #[test]
+    fn a_masked_unit_exists_and_may_not_start() {
+        let state = from_systemd("LoadState=masked\nActiveState=inactive\nUnitFileState=masked\n", Duration::ZERO);
+        assert_eq!((state.exists, state.masked, state.enabled), (true, true, false));
     }
 
     #[test]

@@ -35,6 +35,9 @@ esac
 const LAST_WORDS: &str = r#"journalctl --no-pager -o cat -u kubelet -n 40 | cut -c1-600
 for log in /var/log/pods/*/*/*.log; do echo "==> $log"; tail -n 6 "$log" | cut -c1-600; done; ctr -n k8s.io tasks ls"#;
 
+/// The node of the first fault; in a run that is not full, only this one is mended.
+const FIRST: &str = "fault-0";
+
 /// What all faults of a run work with.
 pub(super) struct Bench<'a> {
     run: &'a Run,
@@ -99,7 +102,7 @@ impl<'a> Bench<'a> {
             let words = node.run(&["sh", "-c", LAST_WORDS]).map(|words| words.stdout).unwrap_or_default();
             attempt.evidence = format!("{output}\n{words}");
             logs::put(&format!("faults/{}.txt", fault.name.replace(['/', ' '], "-")), &attempt.evidence);
-        } else if !fault.mends.is_empty() && self.tool == Tool::Kubestrap {
+        } else if !fault.mends.is_empty() && self.tool == Tool::Kubestrap && (self.is_full || node.name == FIRST) {
             script(fault.mends)?;
             let again = self.run_command(node, &command)?;
             attempt.stuck = (again.code != Some(0)).then(|| format!("{}: {again}", fault.name));
@@ -216,7 +219,9 @@ fn kubeadm_said(output: &Output) -> String {
     let lines = || output.stdout.lines().chain(output.stderr.lines()).map(str::trim);
     let errors: Vec<&str> = lines().filter(|line| line.starts_with("[ERROR")).collect();
     let timed_out = lines().find(|line| line.contains("timed out waiting for the condition"));
-    let last = lines().rfind(|line| line.starts_with("error"));
+    // What it finds before its phases begin stands first, above a hint.
+    let first = || output.stderr.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('W'));
+    let last = lines().rfind(|line| line.starts_with("error")).or_else(first);
     let told = if errors.is_empty() { [timed_out, last].into_iter().flatten().collect() } else { errors };
     let mut told: Vec<&str> = told;
     told.dedup();

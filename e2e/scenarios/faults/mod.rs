@@ -8,13 +8,13 @@ mod table;
 
 use crate::scenario;
 use attempt::{Attempt, Bench};
+use kubestrap_e2e::chance::{Chance, is_full};
 use kubestrap_e2e::failure::{Failure, expect};
 use kubestrap_e2e::say;
 use kubestrap_e2e::tool::Tool;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::SystemTime;
 use table::Fault;
 
 /// How many faults a run takes that is not a full one.
@@ -28,7 +28,7 @@ const WRONG_OF_THIRTY: usize = 1;
 fn every_fault_has_its_cause_named() {
     scenario("every_fault_has_its_cause_named", |run| {
         let tool = Tool::from_environment()?;
-        let is_full = std::env::var("E2E_FULL").is_ok_and(|value| value == "1");
+        let is_full = is_full();
         let all = table::faults();
         let chosen = chosen(&all, is_full);
         let bench = Bench::new(run, tool, &chosen, is_full)?;
@@ -56,19 +56,10 @@ fn chosen(all: &[Fault], is_full: bool) -> Vec<&Fault> {
     if is_full {
         return left;
     }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_secs() % 100_000);
-    let seed = std::env::var("E2E_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(now);
-    say(&format!("E2E_SEED={seed}"));
     // Waits that take minutes by contract are for full runs.
     left.retain(|fault| !fault.takes_minutes);
-    let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut pick = || {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        left.swap_remove(usize::try_from(random >> 8).unwrap_or(0) % left.len())
-    };
-    (0..SAMPLE).map(|_| pick()).collect()
+    let mut chance = Chance::from_environment();
+    (0..SAMPLE).map(|_| left.swap_remove(chance.index(left.len()))).collect()
 }
 
 /// Several faults at the same time, each on a node of its own. kubeadm mostly waits.
