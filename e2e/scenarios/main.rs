@@ -39,6 +39,7 @@ use kubestrap_e2e::{logs, prepare, say};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 /// Runs one scenario; when it fails, logs are collected before anything is taken away.
 fn scenario(name: &str, body: impl FnOnce(&'static Run) -> Result<(), Failure>) {
@@ -46,7 +47,9 @@ fn scenario(name: &str, body: impl FnOnce(&'static Run) -> Result<(), Failure>) 
         Ok(run) => run,
         Err(failure) => panic!("{failure}"),
     };
+    let started = Instant::now();
     let outcome = catch_unwind(AssertUnwindSafe(|| body(run)));
+    say(&format!("{name}: {:.0} s", started.elapsed().as_secs_f32()));
     let failure = match outcome {
         Ok(Ok(())) => return,
         Ok(Err(failure)) => failure,
