@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ObjectChange, Secret, Undo};
+use super::{HostError, ObjectChange, Secret, Undo};
 use crate::problem::Explain;
 
 /// The port to API servers.
@@ -186,6 +186,14 @@ pub enum ClusterError {
         /// Why.
         source: std::io::Error,
     },
+    /// What an object was before a change could not be kept beside the journal.
+    #[error("cannot keep what {object} was before the change")]
+    NotKept {
+        /// Which.
+        object: String,
+        /// Why.
+        source: HostError,
+    },
 }
 
 impl ClusterError {
@@ -203,6 +211,7 @@ impl ClusterError {
             Self::Unreachable { source, .. } | Self::Refused { source, .. } | Self::Credentials { source, .. } => {
                 source.to_string()
             }
+            Self::NotKept { source, .. } => source.to_string(),
         };
         if let Some(end) = text.find('\n') {
             text.truncate(end);
@@ -220,6 +229,7 @@ impl Explain for ClusterError {
             Self::Refused { status: 400 | 422, .. } => "api-invalid",
             Self::Refused { .. } => "api-refused",
             Self::Credentials { .. } => "api-credentials",
+            Self::NotKept { source, .. } => source.id(),
         }
     }
 
@@ -227,6 +237,7 @@ impl Explain for ClusterError {
         match self {
             Self::Unreachable { server, .. } | Self::Refused { server, .. } => Some(server.clone()),
             Self::Credentials { place, .. } => Some(place.clone()),
+            Self::NotKept { source, .. } => source.place(),
         }
     }
 
@@ -242,6 +253,7 @@ impl Explain for ClusterError {
                 vec!["look at the API server's log: /var/log/pods/kube-system_kube-apiserver-*".to_owned()]
             }
             Self::Credentials { place, .. } => vec![format!("look at the file: {place}")],
+            Self::NotKept { source, .. } => source.fixes(),
         }
     }
 }

@@ -171,13 +171,15 @@ impl<'a> World<'a> {
         }
         self.journal.open()?;
         let undo = match change {
-            Change::Object(object) => self.cluster.prepare(object)?,
+            Change::Object(object) => match self.cluster.prepare(object) {
+                // Whether a run may go on with a full disk is decided by its journal, next.
+                Err(ClusterError::NotKept { source, .. }) if source.is_disk_full() => no_copy(),
+                prepared => prepared?,
+            },
             Change::Member(member) => self.etcd.prepare(member)?,
             _ => match self.host.prepare(change) {
                 // What makes room is not stopped by the want of it; only the copy for the way back is given up.
-                Err(error) if error.is_disk_full() && matches!(change, Change::Remove { .. }) => {
-                    Undo::Impossible { why: "the disk was full: no copy was kept".to_owned() }
-                }
+                Err(error) if error.is_disk_full() && matches!(change, Change::Remove { .. }) => no_copy(),
                 prepared => prepared?,
             },
         };
@@ -227,4 +229,8 @@ impl<'a> World<'a> {
         self.change(&Change::Folder { path: path.to_owned(), mode })?;
         Ok(true)
     }
+}
+
+fn no_copy() -> Undo {
+    Undo::Impossible { why: "the disk was full: no copy was kept".to_owned() }
 }

@@ -152,10 +152,8 @@ impl Cluster for ApiServers {
             return Ok(Undo::DeleteObject { object: change.object.clone() });
         };
         let before = Content::new(found.to_string());
-        let copy = Linux::keep(&self.state, &before).map_err(|error| ClusterError::Credentials {
-            place: "the copy of an object beside the journal".to_owned(),
-            source: io::Error::other(error),
-        })?;
+        let copy = Linux::keep(&self.state, &before)
+            .map_err(|source| ClusterError::NotKept { object: change.object.to_string(), source })?;
         Ok(Undo::RestoreObject { object: change.object.clone(), kept: self.root.inside(&copy).unwrap_or(copy) })
     }
 
