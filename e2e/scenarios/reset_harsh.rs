@@ -25,11 +25,14 @@ const BREAKS: [(&str, &str, &str); 5] = [
     ),
     (
         "an expired certificate",
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /O=system:nodes/CN=old \
-         -days -1 -keyout /tmp/old.key -out /tmp/old.crt 2>/dev/null || openssl req -x509 -newkey rsa:2048 -nodes \
-         -subj /O=system:nodes/CN=old -not_before 20200101000000Z -not_after 20200102000000Z -keyout /tmp/old.key -out /tmp/old.crt
-         cat /tmp/old.crt /tmp/old.key >/var/lib/kubelet/pki/old.pem
-         ln -sfn /var/lib/kubelet/pki/old.pem /var/lib/kubelet/pki/kubelet-client-current.pem; rm /tmp/old.*",
+        "cd /run; openssl req -new -newkey rsa:2048 -nodes -subj /O=system:nodes/CN=old -keyout old.key -out old.csr 2>/dev/null
+         : >old.index; echo 01 >old.serial
+         printf '%s\n' '[ca]' default_ca=d '[d]' database=/run/old.index serial=/run/old.serial new_certs_dir=/run \
+             default_md=sha256 policy=p '[p]' organizationName=supplied commonName=supplied >old.conf
+         openssl ca -batch -config old.conf -selfsign -keyfile old.key -in old.csr -out old.crt -notext \
+             -startdate 200101000000Z -enddate 200102000000Z 2>/dev/null
+         cat old.crt old.key >/var/lib/kubelet/pki/old.pem
+         ln -sfn /var/lib/kubelet/pki/old.pem /var/lib/kubelet/pki/kubelet-client-current.pem; rm old.* 01.pem",
         "true",
     ),
 ];
@@ -87,7 +90,7 @@ for path in /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/kub
     /var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/cpu_manager_state /var/lib/kubestrap/journal; do
     test ! -e $path || echo $path
 done
-find /var/lib/kubelet/pods -mindepth 1 -maxdepth 1 ! -name share 2>/dev/null || true
+find /var/lib/kubelet/pods -mindepth 1 -maxdepth 1 ! -name 'share*' 2>/dev/null || true
 iptables-save | grep -E '^:KUBE-' || true
 systemctl is-active kubelet | grep -x active || true"#;
 

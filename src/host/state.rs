@@ -40,6 +40,8 @@ impl JournalFile {
         // The lock's file is gone too: whoever begins anew takes another.
         self.lock.take();
         match removed {
+            // Somebody's mount: what was in it is gone.
+            Err(source) if source.kind() == ErrorKind::ResourceBusy => Ok(()),
             Err(source) if source.kind() != ErrorKind::NotFound => Err(self.failed(source)),
             _ => Ok(()),
         }
