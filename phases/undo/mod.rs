@@ -67,6 +67,19 @@ impl UndoRun {
     }
 }
 
+/// What stopped the undo, beside what had stopped the run.
+#[must_use]
+pub fn half_way(problem: Problem, last: &LastRun<'_>) -> Problem {
+    let first = last.failure().map(|(id, what)| format!("the {} had ended with {id}: {what}", last.command()));
+    let saw = [problem.saw.clone(), first].into_iter().flatten().collect::<Vec<_>>().join("\n");
+    Problem {
+        what: format!("the undo stopped half-way: {}", problem.what),
+        saw: Some(saw).filter(|saw| !saw.is_empty()),
+        ..problem
+    }
+    .fix("then go on with it: kubestrap undo")
+}
+
 impl OnNode for UndoRun {
     fn node(&self) -> &NodeConfig {
         &self.reset.node

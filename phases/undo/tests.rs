@@ -96,3 +96,17 @@ fn join_of_a_control_plane_node_is_taken_back_from_any_line_of_the_journal() {
         takes_back(&JOIN_CONTROL_PLANE, &stage, &|stage| control_plane_job(stage, release.clone()));
     }
 }
+
+#[test]
+fn an_undo_that_fails_tells_both_errors_and_how_to_go_on() {
+    let stage = with_files(Stage::ready(&V1_20, "n1"));
+    stage.machine.fails_from.set(Some(30));
+    let first = stage.run(&INIT, &init_job(V1_20)).unwrap_err();
+    let problem = stage.undo().unwrap_err();
+    assert!(problem.what.starts_with("the undo stopped half-way: "), "{problem:?}");
+    let saw = problem.saw.unwrap();
+    assert!(saw.ends_with(&format!("the init had ended with {}: {}", first.id, first.what)), "{saw}");
+    assert_eq!(problem.fixes.last().map(String::as_str), Some("then go on with it: kubestrap undo"));
+    stage.mend();
+    assert_eq!(stage.undo(), Ok(true));
+}

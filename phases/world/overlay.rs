@@ -1,7 +1,8 @@
 //! Overlay: a host, a cluster and its etcd (`overlay_etcd.rs`) in memory, over real ones or over nothing.
 //!
 //! The world of dry runs and of tests: changes land here, later looks see them, and the list of changes is what a dry run
-//! shows in the end. Commands, units and the runtime are answered by the base, or by what the owner has put in.
+//! shows in the end. Commands, units and the runtime are answered by the base, or by what the owner has put in. Long, because it
+//! answers every question of two ports.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

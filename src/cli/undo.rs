@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use kubestrap_phases::config::{ResetFlags, resolve_reset};
 use kubestrap_phases::plan::{LastRun, Selection};
 use kubestrap_phases::problem::Problem;
-use kubestrap_phases::undo::UndoRun;
+use kubestrap_phases::undo::{UndoRun, half_way};
 use kubestrap_phases::workflows::{RESET, UNDO};
 
 use super::shared::switch;
@@ -71,18 +71,6 @@ fn take_back(last: &LastRun<'_>, job: &UndoRun, session: &Session<'_>) -> Result
     let subject = format!("{} of {}", last.command(), last.started().rfc3339());
     let order = Order { workflow: &UNDO, job, selection: &Selection::default(), subject: &subject };
     session.run_back(&order, last).map(|_| ()).map_err(|problem| half_way(problem, last))
-}
-
-/// What stopped the run, beside what stopped its undoing.
-fn half_way(problem: Problem, last: &LastRun<'_>) -> Problem {
-    let first = last.failure().map(|(id, what)| format!("the {} had ended with {id}: {what}", last.command()));
-    let saw = [problem.saw.clone(), first].into_iter().flatten().collect::<Vec<_>>().join("\n");
-    Problem {
-        what: format!("the undo stopped half-way: {}", problem.what),
-        saw: Some(saw).filter(|saw| !saw.is_empty()),
-        ..problem
-    }
-    .fix("then go on with it: kubestrap undo")
 }
 
 fn question(last: &LastRun<'_>, job: &UndoRun) -> String {

@@ -22,7 +22,7 @@ use crate::problem::Problem;
 use crate::releases::{Image, Programs};
 use crate::shared_certs::{Sealer, UploadCerts};
 use crate::support::{Bench, FixedEntropy, NOW, jobs};
-use crate::undo::UndoRun;
+use crate::undo::{UndoRun, half_way};
 use crate::upload_config::upload_kubeadm_config;
 use crate::workflows::UNDO;
 use crate::world::{
@@ -125,7 +125,11 @@ impl Stage {
         self.holds_no_secret();
         match outcome {
             Ok(()) => last.drop_it().map(|()| true),
-            Err(problem) => Err(journal.end(Some(&problem)).err().map_or(problem, |_| Problem::new("journal", "full"))),
+            // The first failure says more than that of a journal that is full as well.
+            Err(problem) => {
+                let _ = journal.end(Some(&problem));
+                Err(half_way(problem, &last))
+            }
         }
     }
 
