@@ -24,9 +24,7 @@ const WRITTEN: &str = r"
 cd /etc/kubernetes
 kubelet='/var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env'
 find . /var/lib/kubelet/pki $kubelet -printf '%p %y %m %U:%G %l\n' | sed 's/[0-9]\{4\}-[0-9-]*\.pem/DATE.pem/g' | sort
-sed 's/^\(.*--initial-cluster=\).*/\1/' manifests/etcd.yaml | sha256sum
-sed -n 's/.*--initial-cluster=//p' manifests/etcd.yaml | tr , '\n' | sort  # in the order of random IDs there
-sha256sum manifests/kube-* kubelet.conf pki/ca.* pki/front-proxy-ca.* pki/etcd/ca.* pki/sa.* $kubelet
+sha256sum manifests/* kubelet.conf pki/ca.* pki/front-proxy-ca.* pki/etcd/ca.* pki/sa.* $kubelet
 ";
 
 /// What a dry run could change on a node on which kubelet and control plane may be starting at the same time.

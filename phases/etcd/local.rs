@@ -125,8 +125,10 @@ fn flags(pod: &mut StaticPod<'_>, job: &dyn OnControlPlane, etcd: &LocalEtcd, me
     if members.is_empty() {
         pod.flag("initial-cluster", format!("{name}={}", peer_url(job)));
     } else {
-        let members: Vec<String> =
+        let mut members: Vec<String> =
             members.iter().map(|member| format!("{}={}", member.name, member.peer_url)).collect();
+        // etcd tells its members in the order of their random IDs: a run that goes on would write another manifest.
+        members.sort();
         pod.flag("initial-cluster", members.join(","));
         pod.flag("initial-cluster-state", "existing");
     }
