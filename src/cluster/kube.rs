@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
 use kubestrap_phases::world::{Answer, Cluster, ClusterError, Content, Identity, ObjectChange, ObjectRef, Undo, Verb};
@@ -21,10 +22,15 @@ use crate::host::{Linux, Root};
 /// Limit for one request, as kubeadm has it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a server is asked to watch an object: as long as somebody who interrupts has to wait. Whole seconds.
+const WATCHING: Duration = Duration::from_secs(1);
+
 /// All API servers, by who asks.
 pub(crate) struct ApiServers {
     runtime: Runtime,
     clients: RefCell<HashMap<Asker, (String, Client)>>,
+    /// What was read last: the change that follows needs it again.
+    last: RefCell<Option<(Identity, ObjectRef, Option<Value>)>>,
     state: PathBuf,
     root: Root,
 }
@@ -43,7 +49,13 @@ impl ApiServers {
     /// What an object was before a change is kept in the state folder. Kubeconfigs lie below the root.
     pub(crate) fn new(state: &Path, root: &Root) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, clients: RefCell::default(), state: state.to_owned(), root: root.clone() })
+        Ok(Self {
+            runtime,
+            clients: RefCell::default(),
+            last: RefCell::default(),
+            state: state.to_owned(),
+            root: root.clone(),
+        })
     }
 
     /// A kubeconfig that was rewritten since makes a new client.
@@ -118,7 +130,9 @@ impl ApiServers {
 impl Cluster for ApiServers {
     fn get(&self, identity: &Identity, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
         let response = self.send(identity, Method::GET, &paths::object(object, None), None)?;
-        self.value(response, &format!("get {object}"))
+        let found = self.value(response, &format!("get {object}"))?;
+        self.last.replace(Some((identity.clone(), object.clone(), found.clone())));
+        Ok(found)
     }
 
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
@@ -144,11 +158,28 @@ impl Cluster for ApiServers {
         })
     }
 
+    /// The server ends the watch when the time is over, so that its connection can be used again.
+    fn watch(&self, identity: &Identity, object: &ObjectRef, version: &str) {
+        let Ok((_, client)) = self.client(identity) else { return };
+        let Ok(request) = Request::get(paths::watch(object, version, WATCHING)).body(Body::empty()) else { return };
+        let first_event = async {
+            let mut response = client.send(request).await.ok()?;
+            if response.status() == StatusCode::OK { response.body_mut().frame().await } else { None }
+        };
+        self.runtime.block_on(async {
+            let _ = tokio::time::timeout(WATCHING * 2, first_event).await;
+        });
+    }
+
     fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {
         if change.verb == Verb::Evict {
             return Ok(Undo::Impossible { why: "an evicted Pod is made anew by its owner, or not at all".to_owned() });
         }
-        let Some(found) = self.get(&change.identity, &change.object)? else {
+        let found = match self.last.take() {
+            Some((identity, object, found)) if identity == change.identity && object == change.object => found,
+            _ => self.get(&change.identity, &change.object)?,
+        };
+        let Some(found) = found else {
             return Ok(Undo::DeleteObject { object: change.object.clone() });
         };
         let before = Content::new(found.to_string());
