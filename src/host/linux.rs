@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use kubestrap_phases::world::{
     Change, Command, Content, Facts, FileInfo, Host, HostError, Output, Probed, Probes, RuntimeStatus, Undo, UnitState,
@@ -25,7 +26,13 @@ pub(crate) struct Linux {
     search_path: OsString,
     runtimes: Runtimes,
     host_name_addresses: OnceCell<Vec<IpAddr>>,
-    versions: RefCell<BTreeMap<Vec<String>, Output>>,
+    versions: RefCell<BTreeMap<Vec<String>, Version>>,
+}
+
+/// What a program says of its version. Starting a kubelet, only to ask it, costs a tenth of a second.
+enum Version {
+    Known(Output),
+    Asked(JoinHandle<Result<Output, HostError>>),
 }
 
 impl Linux {
@@ -40,6 +47,27 @@ impl Linux {
             host_name_addresses: OnceCell::new(),
             versions: RefCell::default(),
         }
+    }
+
+    /// Asks a program for its version while other things go on; whoever wants to know it later need not wait.
+    pub(crate) fn ask_version_ahead(&self, program: &str) {
+        if self.root.folder().is_none() {
+            let command = Command::new(&[program, "--version"]);
+            let words = command.words.clone();
+            let asked = std::thread::spawn(move || commands::ask(&command));
+            self.versions.borrow_mut().insert(words, Version::Asked(asked));
+        }
+    }
+
+    /// Asked by resolving and again by preflight.
+    fn version(&self, command: &Command) -> Result<Output, HostError> {
+        let output = match self.versions.borrow_mut().remove(&command.words) {
+            Some(Version::Known(output)) => output,
+            Some(Version::Asked(asked)) => asked.join().unwrap_or_else(|_| commands::ask(command))?,
+            None => commands::ask(command)?,
+        };
+        self.versions.borrow_mut().insert(command.words.clone(), Version::Known(output.clone()));
+        Ok(output)
     }
 
     /// With its files below this root.
@@ -122,16 +150,8 @@ impl Host for Linux {
 
     fn ask(&self, command: &Command) -> Result<Output, HostError> {
         self.running(|| format!("run {}", command.words.join(" ")))?;
-        // Asked by resolving and again by preflight; starting the kubelet costs a tenth of a second.
         let asks_for_version = command.words.last().is_some_and(|word| word == "--version");
-        if asks_for_version && let Some(known) = self.versions.borrow().get(&command.words) {
-            return Ok(known.clone());
-        }
-        let output = commands::ask(command)?;
-        if asks_for_version {
-            self.versions.borrow_mut().insert(command.words.clone(), output.clone());
-        }
-        Ok(output)
+        if asks_for_version { self.version(command) } else { commands::ask(command) }
     }
 
     fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {

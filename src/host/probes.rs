@@ -29,7 +29,7 @@ const BLOCK: [u8; 8192] = [0x5a; 8192];
 
 /// How many writes are measured at most, and for how long.
 const WRITES: usize = 100;
-const WRITING: Duration = Duration::from_millis(300);
+const WRITING: Duration = Duration::from_millis(100);
 
 /// The file that is written while the disk is measured.
 const MEASURED: &str = ".kubestrap-disk-latency";
