@@ -15,9 +15,11 @@ use crate::undo::{self, UndoRun};
 use crate::wait_control_plane::WaitControlPlane;
 use crate::{bootstrap_token, drain, etcd, images, join, kubeconfig, kubelet, reset};
 
-/// The first control-plane node. Manifests are written before the kubelet starts, so that it finds them at once.
+/// The first control-plane node. The kubelet starts as soon as it can: releases up to 1.23 look for Docker for five seconds
+/// before they look for manifests, and those are written meanwhile.
 pub static INIT: Workflow<Init> = Workflow {
     name: "init",
+    early: &["preflight", "certs/ca", "kubeconfig/kubelet", "kubelet-start"],
     steps: &[
         Step::Phase(&Preflight),
         Step::CERTS,
@@ -39,6 +41,7 @@ pub static INIT: Workflow<Init> = Workflow {
 /// A worker. What is read from the cluster is read and verified while resolving.
 pub static JOIN: Workflow<JoinWorker> = Workflow {
     name: "join",
+    early: &[],
     steps: &[
         Step::Phase(&Preflight),
         Step::<JoinWorker>::CONTROL_PLANE_PREPARE,
@@ -57,6 +60,7 @@ pub static JOIN: Workflow<JoinWorker> = Workflow {
 /// starts at once; a kubelet that talks to its own API server is waited for after that.
 pub static JOIN_CONTROL_PLANE: Workflow<JoinControlPlane> = Workflow {
     name: "join",
+    early: &[],
     steps: &[
         Step::Phase(&Preflight),
         Step::<JoinControlPlane>::CONTROL_PLANE_PREPARE,
@@ -75,6 +79,7 @@ pub static JOIN_CONTROL_PLANE: Workflow<JoinControlPlane> = Workflow {
 /// unmounted, ends the run before anything below it is touched.
 pub static RESET: Workflow<Reset> = Workflow {
     name: "reset",
+    early: &[],
     steps: &[
         Step::Phase(&reset::Preflight),
         Step::Phase(&reset::Drain),
@@ -87,6 +92,7 @@ pub static RESET: Workflow<Reset> = Workflow {
 /// A run that shall not have been.
 pub static UNDO: Workflow<UndoRun> = Workflow {
     name: "undo",
+    early: &[],
     steps: &[
         Step::Phase(&undo::Objects),
         Step::UNDO_MEMBER,
@@ -97,20 +103,24 @@ pub static UNDO: Workflow<UndoRun> = Workflow {
 };
 
 /// The cluster's half of taking a node away.
-pub static REMOVE: Workflow<RemoveNode> =
-    Workflow { name: "remove", steps: &[Step::Phase(&drain::remove::Drain), Step::Phase(&drain::remove::DeleteNode)] };
+pub static REMOVE: Workflow<RemoveNode> = Workflow {
+    name: "remove",
+    early: &[],
+    steps: &[Step::Phase(&drain::remove::Drain), Step::Phase(&drain::remove::DeleteNode)],
+};
 
 /// A further bootstrap token.
 pub static TOKEN_CREATE: Workflow<CreateToken> =
-    Workflow { name: "token create", steps: &[Step::Phase(&bootstrap_token::create::Create)] };
+    Workflow { name: "token create", early: &[], steps: &[Step::Phase(&bootstrap_token::create::Create)] };
 
 /// The images of a control-plane node, pulled beforehand.
 pub static IMAGES_PULL: Workflow<NeededImages> =
-    Workflow { name: "config images pull", steps: &[Step::Phase(&images::Pull)] };
+    Workflow { name: "config images pull", early: &[], steps: &[Step::Phase(&images::Pull)] };
 
 /// Successors of certificates, by the names under `certs renew`.
 pub static RENEW: Workflow<RenewCerts> = Workflow {
     name: "certs renew",
+    early: &[],
     steps: &[
         Step::Phase(&MANAGED[0]),
         Step::Phase(&MANAGED[1]),
@@ -127,13 +137,16 @@ pub static RENEW: Workflow<RenewCerts> = Workflow {
 };
 
 /// Keys and requests for a CA that is kept elsewhere.
-pub static GENERATE_CSR: Workflow<Init> =
-    Workflow { name: "certs generate-csr", steps: &[Step::CERTIFICATE_REQUESTS, Step::KUBECONFIG_REQUESTS] };
+pub static GENERATE_CSR: Workflow<Init> = Workflow {
+    name: "certs generate-csr",
+    early: &[],
+    steps: &[Step::CERTIFICATE_REQUESTS, Step::KUBECONFIG_REQUESTS],
+};
 
 /// Tokens that nobody shall join with any more.
 pub static TOKEN_DELETE: Workflow<DeleteTokens> =
-    Workflow { name: "token delete", steps: &[Step::Phase(&bootstrap_token::delete::Delete)] };
+    Workflow { name: "token delete", early: &[], steps: &[Step::Phase(&bootstrap_token::delete::Delete)] };
 
 /// A kubeconfig for one more user.
 pub static KUBECONFIG_USER: Workflow<UserKubeconfig> =
-    Workflow { name: "kubeconfig user", steps: &[Step::Phase(&kubeconfig::user::User)] };
+    Workflow { name: "kubeconfig user", early: &[], steps: &[Step::Phase(&kubeconfig::user::User)] };

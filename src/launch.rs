@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use kubestrap_phases::config::{Layout, NodeConfig, OnControlPlane, asks_for_dry_run};
 use kubestrap_phases::plan::{
-    Journal, KeptJob, LastRun, Plan, Resumed, RunHead, Selection, Sparing, Store, StoreError, UnfinishedRun, Workflow,
-    run,
+    Journal, KeptJob, LastRun, Plan, Resumed, RunHead, Selection, Sparing, Store, StoreError, UnfinishedRun, Verdict,
+    Workflow, run,
 };
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::workflows::RESET;
@@ -263,23 +263,29 @@ impl<'a> Session<'a> {
         Ok(self.journal_file.forget()?)
     }
 
-    /// Starts making this many key pairs while other things go on.
-    pub(crate) fn make_keys(&mut self, algorithm: KeyAlgorithm, count: usize) {
-        self.entropy = Real::with_keys_ahead(algorithm, count);
+    /// Looks for the kubelet that is installed while other things go on.
+    pub(crate) fn look_for_kubelet(&self) {
+        self.host.real().ask_version_ahead("kubelet");
     }
 
-    /// Starts making the key pairs that a control-plane node will need, while other things go on, unless this file of the
-    /// certificate folder tells that they are there already.
-    pub(crate) fn make_keys_ahead(
-        &mut self,
-        job: &dyn OnControlPlane,
-        file: &str,
-        pairs: usize,
-    ) -> Result<(), Problem> {
-        if self.host.stat(&job.node().layout.certificate(file))?.is_none() {
-            self.make_keys(job.cluster().key_algorithm, pairs);
+    /// Starts making the key pairs that the phases of this order will need and are not there, while other things go on.
+    pub(crate) fn make_keys_ahead<J: OnControlPlane>(&mut self, order: &Order<'_, J>) -> Result<(), Problem> {
+        let plan = order.workflow.plan(order.job, order.selection)?;
+        let running = plan.phases.iter().filter(|planned| planned.verdict == Verdict::Run);
+        let mut count = 0;
+        for made in running.flat_map(|planned| planned.phase.makes(order.job)).filter(|made| made.takes_key) {
+            count += usize::from(self.host.stat(&made.path)?.is_none());
         }
+        self.make_keys(order.job.cluster().key_algorithm, count);
         Ok(())
+    }
+
+    /// Starts making this many key pairs.
+    pub(crate) fn make_keys(&mut self, algorithm: KeyAlgorithm, count: usize) {
+        // One is made as fast by whoever needs it.
+        if count > 1 {
+            self.entropy = Real::with_keys_ahead(algorithm, count);
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl<J: OnControlPlane> Phase<J> for CertSpec {
         let files = PairFiles::of(&job.node().layout, self.file);
         vec![
             Artifact::file(self.about, files.certificate),
-            Artifact::file(format!("{}: its key", self.about), files.key),
+            Artifact::with_key(format!("{}: its key", self.about), files.key),
         ]
     }
 
@@ -243,7 +243,7 @@ impl<J: OnControlPlane> Phase<J> for ServiceAccountKeys {
     fn makes(&self, job: &J) -> Vec<Artifact> {
         let layout = &job.node().layout;
         vec![
-            Artifact::file("the key that signs service account tokens", layout.certificate("sa.key")),
+            Artifact::with_key("the key that signs service account tokens", layout.certificate("sa.key")),
             Artifact::file("the key that checks service account tokens", layout.certificate("sa.pub")),
         ]
     }

@@ -12,7 +12,7 @@ use crate::support::jobs::{V1_20, V1_36, join_control_plane};
 use crate::world::{Cluster, Content, Host as _, Identity, ObjectChange, ObjectRef, UnitState, Verb};
 
 static JOIN_ETCD: Workflow<JoinControlPlane> =
-    Workflow { name: "join", steps: &[Step::Phase(&CheckEtcd), Step::Phase(&EtcdJoin)] };
+    Workflow { name: "join", early: &[], steps: &[Step::Phase(&CheckEtcd), Step::Phase(&EtcdJoin)] };
 
 const N1: &str = "https://10.77.0.11:2379";
 const N2: &str = "https://10.77.0.12:2380";

@@ -144,7 +144,7 @@ impl<J: OnControlPlane> Phase<J> for KubeconfigSpec {
     }
 
     fn makes(&self, job: &J) -> Vec<Artifact> {
-        vec![Artifact::file(self.about, job.node().layout.kubeconfig(self.file))]
+        vec![Artifact::with_key(self.about, job.node().layout.kubeconfig(self.file))]
     }
 
     fn verdict(&self, job: &J) -> Verdict {

@@ -40,6 +40,8 @@ impl Phase<Init> for KubeletStart {
     }
 
     fn run(&self, job: &Init, world: &World<'_>) -> Result<(), Problem> {
+        // A kubelet watches the folder only if it is there when it starts.
+        world.put_folder(&job.node.layout.manifests(), 0o700)?;
         // A control-plane node gets its taints through the API, in mark-control-plane.
         let changed = write_kubelet_files(&job.cluster, &job.node, false, world)?;
         run_kubelet(changed, world)

@@ -9,11 +9,18 @@ pub struct Artifact {
     pub what: String,
     /// Where it lies.
     pub path: PathBuf,
+    /// Whether whoever makes it makes a key pair for it.
+    pub takes_key: bool,
 }
 
 impl Artifact {
     /// A file with its meaning.
     pub fn file(what: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { what: what.into(), path: path.into() }
+        Self { what: what.into(), path: path.into(), takes_key: false }
+    }
+
+    /// A file that holds a private key, which is made for it and takes a while.
+    pub fn with_key(what: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { takes_key: true, ..Self::file(what, path) }
     }
 }

@@ -43,6 +43,9 @@ impl<J> Step<J> {
 pub struct Workflow<J: 'static> {
     /// Name of the command.
     pub name: &'static str,
+    /// Paths of phases that come before all others where the whole workflow runs, in this order: what somebody else
+    /// takes seconds for, begun as soon as can be.
+    pub early: &'static [&'static str],
     /// The table.
     pub steps: &'static [Step<J>],
 }
@@ -119,6 +122,10 @@ impl<J> Workflow<J> {
             };
             phases.push(PlannedPhase { path: path.to_owned(), phase: *phase, verdict });
         });
+        if selection.only.is_none() {
+            let place = |path: &str| self.early.iter().position(|early| *early == path).unwrap_or(usize::MAX);
+            phases.sort_by_key(|planned| place(&planned.path));
+        }
         Ok(Plan { workflow: self, phases, nothing })
     }
 

@@ -9,7 +9,7 @@ use crate::stage::{Stage, init_job};
 use crate::support::jobs::V1_20;
 use crate::workflows::INIT;
 
-static LEAVE: Workflow<Reset> = Workflow { name: "reset", steps: &[Step::Phase(&RemoveEtcdMember)] };
+static LEAVE: Workflow<Reset> = Workflow { name: "reset", early: &[], steps: &[Step::Phase(&RemoveEtcdMember)] };
 
 /// Addresses of further members.
 const OTHERS: [(&str, &str); 2] = [("n2", "10.77.0.12"), ("n3", "10.77.0.13")];

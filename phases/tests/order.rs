@@ -53,6 +53,33 @@ fn what_a_phase_of_init_needs_is_made_before_it() {
 }
 
 #[test]
+fn the_kubelet_of_init_is_begun_first_and_the_rest_keeps_its_order() {
+    let job = default_init(V1_20);
+    let whole = |skip: &[&str]| {
+        let skip = skip.iter().map(|&path| path.to_owned()).collect();
+        let plan = INIT.plan(&job, &Selection { only: None, skip }).unwrap();
+        plan.phases.into_iter().map(|planned| planned.path).collect::<Vec<_>>()
+    };
+    let order = whole(&[]);
+    assert_eq!(
+        order[..6],
+        [
+            "preflight",
+            "certs/ca",
+            "kubeconfig/kubelet",
+            "kubelet-start",
+            "certs/apiserver",
+            "certs/apiserver-kubelet-client"
+        ]
+    );
+    assert_eq!(order, whole(&["kubelet-start"]), "what is left out is told in its place");
+    let only = INIT.plan(&job, &Selection { only: Some("certs".to_owned()), skip: Vec::new() }).unwrap();
+    assert_eq!(only.phases[0].path, "certs/ca");
+    let paths = INIT.paths();
+    assert!(INIT.early.iter().all(|path| paths.iter().any(|known| known == path)), "{paths:?}");
+}
+
+#[test]
 fn what_a_phase_of_join_needs_is_made_before_it() {
     for release in [V1_20, V1_36] {
         check(&JOIN, &release.to_string(), &join_job(release.clone()));

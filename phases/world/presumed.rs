@@ -29,6 +29,11 @@ impl<P> Presumed<P> {
         Self { real, dry: dry.clone() }
     }
 
+    /// The real port.
+    pub fn real(&self) -> &P {
+        &self.real
+    }
+
     /// Without rights to look, there is nothing.
     fn unless_forbidden<T>(&self, outcome: Result<T, HostError>, nothing: T) -> Result<T, HostError> {
         match outcome {
@@ -156,6 +161,12 @@ impl<C: Cluster> Cluster for Presumed<C> {
 
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
         self.real.raw(identity, path)
+    }
+
+    fn watch(&self, identity: &Identity, object: &ObjectRef, version: &str) {
+        if !self.dry.is_on() {
+            self.real.watch(identity, object, version);
+        }
     }
 
     fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {

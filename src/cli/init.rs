@@ -16,9 +16,6 @@ use super::undo;
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
-/// How many key pairs `init` makes: three CAs, seven leaves, the service account's, and those of the kubeconfigs.
-const KEY_PAIRS: usize = 15;
-
 pub(super) fn command() -> Command {
     let about = "Make this machine the first control-plane node of a cluster";
     init_phases::augment(with_phases(Command::new("init").about(about), &INIT, flags)).arg(undo::restart())
@@ -114,6 +111,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         return requests(flags, &selection, folder(matches, "csr-dir")?, (shared, report));
     }
     let mut session = Session::open(shared, report)?;
+    if is_whole {
+        session.look_for_kubelet();
+    }
     session.obey_file(flags.config.as_deref(), "InitConfiguration");
     if let Some(dry) = session.dry_run().filter(|_| flags.apiserver_advertise_address.is_none()) {
         dry.need_address();
@@ -131,11 +131,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
     if init_phases::print_manifest(matches, &selection, &job, report) {
         return Ok(());
     }
-    if is_whole {
-        session.make_keys_ahead(&job, "sa.key", KEY_PAIRS)?;
-    }
     let subject = format!("{} · {} ({})", job.cluster.release, job.node.name, job.endpoint.address);
     let order = Order { workflow: &INIT, job: &job, selection: &selection, subject: &subject };
+    session.make_keys_ahead(&order)?;
     let took = if is_whole { session.run_whole(&order, Some(&kept))? } else { session.run(&order)? };
     // A key that was drawn by chance is of use only to those who are told.
     if selection.only.as_deref() == Some("upload-certs")

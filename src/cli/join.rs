@@ -14,9 +14,6 @@ use super::undo;
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
-/// How many key pairs a further control-plane node makes: seven leaves, and those of three kubeconfigs.
-const KEY_PAIRS: usize = 10;
-
 pub(super) fn command() -> Command {
     with_phases(
         Command::new("join").about("Make this machine a node of a cluster: a worker, or a further control-plane node"),
@@ -96,6 +93,9 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         dry.need_address();
     }
     let is_whole = selection.only.is_none();
+    if is_whole {
+        session.look_for_kubelet();
+    }
     let restarts = undo::wants_restart(matches);
     let resumed = session.resume(JOIN.name, is_whole && !restarts)?;
     let mut request = resolve_join(&flags, session.host())?;
@@ -124,10 +124,8 @@ pub(super) fn run(matches: &ArgMatches, shared: &Shared, report: &Report) -> Res
         Some(request) => {
             let job = join::read_control_plane(request, worker, session.host(), session.dry_run())?;
             let kept = resumed.keep(JOIN.name, job.asked())?;
-            if is_whole {
-                session.make_keys_ahead(&job, "apiserver.key", KEY_PAIRS)?;
-            }
             let order = Order { workflow: &JOIN_CONTROL_PLANE, job: &job, selection, subject };
+            session.make_keys_ahead(&order)?;
             let took = if is_whole { session.run_whole(&order, Some(&kept))? } else { session.run(&order)? };
             let admin = job.worker.node.layout.kubeconfig("admin.conf");
             let see = format!("see it  export KUBECONFIG={}; kubectl get nodes", admin.display());

@@ -56,7 +56,7 @@ const ALL: [Golden; 4] = [
 
 /// The phases of `init` that only write files.
 static FILES: Workflow<Init> =
-    Workflow { name: "init", steps: &[Step::CERTS, Step::KUBECONFIG, Step::ETCD, Step::CONTROL_PLANE] };
+    Workflow { name: "init", early: &[], steps: &[Step::CERTS, Step::KUBECONFIG, Step::ETCD, Step::CONTROL_PLANE] };
 
 fn written_by(job: &Init) -> Bench {
     let bench = Bench::default();

@@ -202,21 +202,27 @@ impl Machine {
         for name in manifests.iter().filter_map(|manifest| manifest.path.file_stem()?.to_str()) {
             self.start_static_pod(name);
         }
-        if self.is_api_elsewhere || self.running.borrow().contains("kube-apiserver") {
-            let name = &self.overlay.facts.host_name;
-            let labels = json!({"kubernetes.io/hostname": name});
-            let ready = json!([{"type": "Ready", "status": "True"}]);
-            let info = json!({"machineID": self.overlay.facts.machine_id});
-            let own = |address| json!({"type": "InternalIP", "address": address});
-            let addresses: Vec<Value> = self.overlay.facts.default_addresses.iter().map(own).collect();
-            self.register(json!({
-                "apiVersion": "v1", "kind": "Node",
-                "status": {"conditions": ready, "nodeInfo": info, "addresses": addresses},
-                "metadata": {"name": name, "labels": labels},
-            }));
-        }
+        self.register_node();
         self.is_volume_mounted.set(true);
         self.has_chains.set(true);
+    }
+
+    /// As soon as there is an API server to register with.
+    fn register_node(&self) {
+        if !self.is_api_elsewhere && !self.running.borrow().contains("kube-apiserver") {
+            return;
+        }
+        let name = &self.overlay.facts.host_name;
+        let labels = json!({"kubernetes.io/hostname": name});
+        let ready = json!([{"type": "Ready", "status": "True"}]);
+        let info = json!({"machineID": self.overlay.facts.machine_id});
+        let own = |address| json!({"type": "InternalIP", "address": address});
+        let addresses: Vec<Value> = self.overlay.facts.default_addresses.iter().map(own).collect();
+        self.register(json!({
+            "apiVersion": "v1", "kind": "Node",
+            "status": {"conditions": ready, "nodeInfo": info, "addresses": addresses},
+            "metadata": {"name": name, "labels": labels},
+        }));
     }
 
     fn start_static_pod(&self, name: &str) {
@@ -442,6 +448,9 @@ impl Host for Machine {
             && self.overlay.unit("kubelet.service")?.active == "active"
         {
             self.start_static_pod(path.file_stem().and_then(|name| name.to_str()).unwrap());
+            if path.ends_with("kube-apiserver.yaml") {
+                self.register_node();
+            }
         }
         Ok(())
     }
