@@ -16,6 +16,8 @@ use crate::world::{Clock, Identity, ObjectRef, Probe, Wait, World};
 /// The phase.
 pub struct KubeletWaitBootstrap;
 
+const LOOKS_PER_SIGHT: u32 = 20;
+
 impl<J: Joining> Phase<J> for KubeletWaitBootstrap {
     fn name(&self) -> &'static str {
         "kubelet-wait-bootstrap"
@@ -40,29 +42,20 @@ impl<J: Joining> Phase<J> for KubeletWaitBootstrap {
         let wait = Wait {
             what: "the kubelet to register its Node",
             within: job.node().timeouts.kubelet,
-            // Between two watches, or where nobody may watch.
             every: Duration::from_millis(50),
         };
+        let mut looks = 0;
         let past = Past::of(job.node(), &[], world)?;
-        let mut looked = world.time().now();
-        let mut seen: Option<String> = None;
         let outcome = world.time().wait(&wait, &mut || {
-            if let Some(version) = &seen {
-                world.cluster().watch(&identity, &node, version);
+            looks += 1;
+            if looks % LOOKS_PER_SIGHT == 0
+                && let Some(problem) = diagnosis::worker_since(&past, job.node(), world)?.certain
+            {
+                return Err(problem);
             }
-            if world.time().now() > looked {
-                looked = world.time().now();
-                if let Some(problem) = diagnosis::worker_since(&past, job.node(), world)?.certain {
-                    return Err(problem);
-                }
-            }
-            seen = Some(String::new());
             Ok(match world.cluster().get(&identity, &node) {
                 Ok(Some(found)) if is_from_this_kubelet(&found, world)? => Probe::Yes,
-                Ok(Some(found)) => {
-                    seen = found["metadata"]["resourceVersion"].as_str().map(str::to_owned);
-                    Probe::NotYet("the Node is from before; this kubelet has not reported yet".to_owned())
-                }
+                Ok(Some(_)) => Probe::NotYet("the Node is from before; this kubelet has not reported yet".to_owned()),
                 Ok(None) => Probe::NotYet("no Node yet".to_owned()),
                 Err(error) => Probe::NotYet(error.reason()),
             })

@@ -19,9 +19,6 @@ pub trait Cluster {
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError>;
     /// A plain GET of a path such as `/readyz`.
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError>;
-    /// Waits, for a second at most, until an object is newer than this `resourceVersion` or, with an empty one, until it is
-    /// there. Says nothing: look again. Returns at once where it may not be watched.
-    fn watch(&self, _identity: &Identity, _object: &ObjectRef, _version: &str) {}
     /// Works out what would take a change back.
     fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError>;
     /// Makes a change.

@@ -163,12 +163,6 @@ impl<C: Cluster> Cluster for Presumed<C> {
         self.real.raw(identity, path)
     }
 
-    fn watch(&self, identity: &Identity, object: &ObjectRef, version: &str) {
-        if !self.dry.is_on() {
-            self.real.watch(identity, object, version);
-        }
-    }
-
     fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {
         if self.dry.is_on() { Err(changes_nothing(change)) } else { self.real.prepare(change) }
     }

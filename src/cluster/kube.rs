@@ -7,8 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Request, StatusCode};
-use http_body_util::BodyExt as _;
+use http::{Method, Request};
 use kube::Client;
 use kube::client::Body;
 use kubestrap_phases::world::{Answer, Cluster, ClusterError, Content, Identity, ObjectChange, ObjectRef, Undo, Verb};
@@ -21,9 +20,6 @@ use crate::host::{Linux, Root};
 
 /// Limit for one request, as kubeadm has it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a server is asked to watch an object: as long as somebody who interrupts has to wait. Whole seconds.
-const WATCHING: Duration = Duration::from_secs(1);
 
 /// All API servers, by who asks.
 pub(crate) struct ApiServers {
@@ -156,19 +152,6 @@ impl Cluster for ApiServers {
             body: String::from_utf8_lossy(&response.body).into_owned(),
             server_time: response.date,
         })
-    }
-
-    /// The server ends the watch when the time is over, so that its connection can be used again.
-    fn watch(&self, identity: &Identity, object: &ObjectRef, version: &str) {
-        let Ok((_, client)) = self.client(identity) else { return };
-        let Ok(request) = Request::get(paths::watch(object, version, WATCHING)).body(Body::empty()) else { return };
-        let first_event = async {
-            let mut response = client.send(request).await.ok()?;
-            if response.status() == StatusCode::OK { response.body_mut().frame().await } else { None }
-        };
-        self.runtime.block_on(async {
-            let _ = tokio::time::timeout(WATCHING * 2, first_event).await;
-        });
     }
 
     fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {

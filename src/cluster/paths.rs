@@ -1,7 +1,5 @@
 //! URL paths of the objects kubestrap works with.
 
-use std::time::Duration;
-
 use kubestrap_phases::world::{ObjectRef, Verb};
 
 /// Path of the kind's collection in the object's namespace.
@@ -16,12 +14,6 @@ pub(super) fn collection(object: &ObjectRef) -> String {
 pub(super) fn object(object: &ObjectRef, verb: Option<Verb>) -> String {
     let end = if verb == Some(Verb::Evict) { "/eviction" } else { "" };
     format!("{}/{}{end}", collection(object), object.name)
-}
-
-/// Path and query of a watch of one object, from this version of it on or, with an empty one, from nothing on.
-pub(super) fn watch(object: &ObjectRef, version: &str, limit: Duration) -> String {
-    let (path, name, seconds) = (collection(object), &object.name, limit.as_secs());
-    format!("{path}?watch=true&fieldSelector=metadata.name%3D{name}&resourceVersion={version}&timeoutSeconds={seconds}")
 }
 
 /// Kubernetes forms plurals as English does; these are the endings that occur.
@@ -58,9 +50,5 @@ mod tests {
         let pod = ObjectRef::new("v1", "Pod", "a", "p");
         assert_eq!(object(&pod, Some(Verb::Evict)), "/api/v1/namespaces/a/pods/p/eviction");
         assert_eq!(collection(&ObjectRef::new("v1", "Pod", "", "")), "/api/v1/pods");
-        assert_eq!(
-            watch(&ObjectRef::new("v1", "Node", "", "n"), "17", Duration::from_secs(1)),
-            "/api/v1/nodes?watch=true&fieldSelector=metadata.name%3Dn&resourceVersion=17&timeoutSeconds=1"
-        );
     }
 }
