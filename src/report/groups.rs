@@ -1,4 +1,5 @@
-//! From single phases to the lines that people read: one per top-level phase or group, with notes, changes and time.
+//! From single phases to the lines that people read: one per top-level phase or group, with notes, changes and time. A
+//! phase that runs without the others of its group has a line of its own.
 
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub(super) struct Groups {
 
 struct Open {
     name: String,
+    /// The only phase of the group so far.
+    alone: Option<String>,
     since: Instant,
     phase_since: Instant,
     changes: usize,
@@ -128,17 +131,20 @@ impl Groups {
             Mark::Done if open.changes == 1 => "1 change".to_owned(),
             Mark::Done => format!("{} changes", open.changes),
         };
-        Some(Line { mark, name: open.name, text, took: (mark == Mark::Done).then_some(took), warnings: open.warnings })
+        let name = open.alone.unwrap_or(open.name);
+        Some(Line { mark, name, text, took: (mark == Mark::Done).then_some(took), warnings: open.warnings })
     }
 
     fn enter(&mut self, path: &str) -> Option<Line> {
         let name = path.split('/').next().unwrap_or(path);
-        if self.open.as_ref().is_some_and(|open| open.name == name) {
+        if let Some(open) = self.open.as_mut().filter(|open| open.name == name) {
+            open.alone = None;
             return None;
         }
         let finished = self.finish();
         self.open = Some(Open {
             name: name.to_owned(),
+            alone: Some(path.to_owned()),
             since: Instant::now(),
             phase_since: Instant::now(),
             changes: 0,
@@ -174,6 +180,7 @@ mod tests {
         }
         let line = groups.take(Event::PhaseStarted { path: "etcd/local", about: "" }).expect("certs is over");
         assert_eq!((line.name.as_str(), line.text.as_str(), line.mark), ("certs", "4 changes", Mark::Done));
-        assert_eq!(groups.finish().map(|line| line.text), Some("unchanged".to_owned()));
+        let alone = groups.finish().map(|line| (line.name, line.text));
+        assert_eq!(alone, Some(("etcd/local".to_owned(), "unchanged".to_owned())));
     }
 }
