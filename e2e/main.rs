@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         ["exec", node, "--", command @ ..] => enter(node, command),
         ["clean"] => clean::dead_runs(),
         ["bench", flags @ ..] => bench(flags),
-        ["meter", file, "--", command @ ..] => return meter(file, command),
+        ["meter", file, name, "--", command @ ..] => return meter(file, name, command),
         ["warden", run] => warden(run),
         _ => Err(Failure::new("this is not a command of e2e", USAGE)),
     };
@@ -50,8 +50,8 @@ fn main() -> ExitCode {
 }
 
 /// Its exit code is that of the command it measures.
-fn meter(file: &str, command: &[&str]) -> ExitCode {
-    match measure::process::meter(file, command) {
+fn meter(file: &str, name: &str, command: &[&str]) -> ExitCode {
+    match measure::process::meter(file, name, command) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             let _ = writeln!(std::io::stderr(), "error: {failure}");

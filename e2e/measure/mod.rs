@@ -8,6 +8,8 @@ mod api;
 mod control_plane;
 mod floor;
 mod machine;
+mod milestones;
+mod own;
 pub mod pair;
 pub mod process;
 pub mod report;
@@ -16,6 +18,7 @@ pub mod results;
 mod series;
 pub mod small;
 mod subject;
+mod svg;
 mod timeline;
 mod watch;
 

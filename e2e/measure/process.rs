@@ -3,8 +3,9 @@
 //! that has no other child: `e2e meter`.
 //!
 //! A command on a node is reached through sh, nsenter, env and timeout, which add some milliseconds and count with it.
-//! The peak is that of the largest process, and never less than the meter's own few MiB.
+//! Its own memory and processor time, without its children, are looked at while it runs, see `own`.
 
+use super::own;
 use crate::command;
 use crate::failure::Failure;
 use crate::nodes::Node;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 /// What a command has cost, and what it said.
@@ -28,8 +31,12 @@ pub struct Cost {
     /// Processor time.
     pub user: f64,
     pub system: f64,
-    /// Memory of the largest process at its largest.
+    /// Memory of the command itself at its largest.
     pub peak_kib: u64,
+    /// Memory of the largest process, children included, at its largest; never less than the meter's own few MiB.
+    pub largest_kib: u64,
+    /// Processor time of the command itself, as seen last; at most 10 ms before its end.
+    pub own_cpu: f64,
     /// What was written to file systems that have a disk.
     pub written: u64,
     /// What was handed to `write`, pipes and sockets included.
@@ -56,20 +63,21 @@ impl Meter {
         let seconds = PATIENCE.as_secs().to_string();
         let limited = [&["timeout", "--kill-after=5", &seconds], words].concat();
         let inner = node.command(&limited.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        self.measure(&inner, &format!("[{}] {}", node.name, words.join(" ")))
+        self.measure(&inner, words.first().unwrap_or(&""), &format!("[{}] {}", node.name, words.join(" ")))
     }
 
     /// Runs a command on this machine; it must succeed.
     pub fn here(&self, program: &Path, words: &[&str]) -> Result<Cost, Failure> {
         let mut inner = Command::new(program);
         inner.args(words);
-        self.measure(&inner, &format!("{} {}", program.display(), words.join(" ")))
+        self.measure(&inner, "", &format!("{} {}", program.display(), words.join(" ")))
     }
 
-    fn measure(&self, inner: &Command, shown: &str) -> Result<Cost, Failure> {
+    /// `name` is that of the process to look at; without one, children count with it.
+    fn measure(&self, inner: &Command, name: &str, shown: &str) -> Result<Cost, Failure> {
         let file = std::env::temp_dir().join(format!("kubestrap-e2e-meter-{}", std::process::id()));
         let mut outer = Command::new(&self.program);
-        outer.arg("meter").arg(&file).arg("--").arg(inner.get_program()).args(inner.get_args());
+        outer.arg("meter").arg(&file).arg(name).arg("--").arg(inner.get_program()).args(inner.get_args());
         for (name, value) in inner.get_envs() {
             outer.env(name, value.unwrap_or_default());
         }
@@ -85,26 +93,39 @@ impl Meter {
     }
 }
 
-/// `e2e meter FILE -- PROGRAM…`: runs the program with our own input and output, writes what it has cost to the file, and gives
-/// its exit code.
-pub fn meter(file: &str, words: &[&str]) -> Result<u8, Failure> {
+/// `e2e meter FILE NAME -- PROGRAM…`: runs the program with our own input and output, writes what it and the process NAME below
+/// it have cost to the file, and gives its exit code.
+pub fn meter(file: &str, name: &str, words: &[&str]) -> Result<u8, Failure> {
     let (program, arguments) = words.split_first().ok_or_else(|| Failure::new("a meter needs a command", ""))?;
     let failed = |error: &dyn std::fmt::Display| Failure::new(format!("cannot measure {program}"), error);
     let io = io_of_children().map_err(|error| failed(&error))?;
     let began_at = clock_gettime(ClockId::CLOCK_REALTIME).map_err(|error| failed(&error))?;
     let began = now();
-    let status = Command::new(program).args(arguments).status().map_err(|error| failed(&error))?;
-    let seconds = now() - began;
+    let mut child = Command::new(program).args(arguments).spawn().map_err(|error| failed(&error))?;
+    let (is_over, pid) = (AtomicBool::new(false), child.id());
+    let (status, seconds, own) = thread::scope(|scope| {
+        let looking = (!name.is_empty()).then(|| scope.spawn(|| own::look(pid, name, &is_over)));
+        let status = child.wait();
+        let seconds = now() - began;
+        is_over.store(true, Ordering::Relaxed);
+        (status, seconds, looking.and_then(|looking| looking.join().ok()).unwrap_or_default())
+    });
+    let status = status.map_err(|error| failed(&error))?;
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|error| failed(&error))?;
     let later = io_of_children().map_err(|error| failed(&error))?;
     let time = |value: nix::sys::time::TimeVal| value.tv_sec() as f64 + value.tv_usec() as f64 / 1e6;
+    let (largest_kib, user, system) =
+        (u64::try_from(usage.max_rss()).unwrap_or_default(), time(usage.user_time()), time(usage.system_time()));
     let cost = Cost {
         began,
         began_at: Duration::from(began_at).as_secs_f64(),
         seconds,
-        user: time(usage.user_time()),
-        system: time(usage.system_time()),
-        peak_kib: u64::try_from(usage.max_rss()).unwrap_or_default(),
+        user,
+        system,
+        // A command that was over before it could be looked at has been alone.
+        peak_kib: if own.peak_kib > 0 { own.peak_kib } else { largest_kib },
+        largest_kib,
+        own_cpu: if own.peak_kib > 0 { own.cpu } else { user + system },
         written: later.1.saturating_sub(io.1),
         handed: later.0.saturating_sub(io.0),
         stdout: String::new(),

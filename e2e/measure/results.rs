@@ -143,7 +143,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 /// A value with its unit, which its name tells.
 pub fn shown(name: &str, value: f64) -> String {
     match name {
-        "peak-kib" => format!("{:.1} MiB", value / 1024.0),
+        "peak-kib" | "largest-kib" => format!("{:.1} MiB", value / 1024.0),
         "written" | "handed" if value < 1048576.0 => format!("{:.0} KiB", value / 1024.0),
         "written" | "handed" | "bytes" => format!("{:.1} MiB", value / 1048576.0),
         "requests" | "containers-left" => format!("{value:.0}"),
@@ -161,7 +161,9 @@ impl Cost {
             ("cpu", self.user + self.system),
             ("cpu-user", self.user),
             ("cpu-system", self.system),
+            ("cpu-own", self.own_cpu),
             ("peak-kib", self.peak_kib as f64),
+            ("largest-kib", self.largest_kib as f64),
             ("written", self.written as f64),
             ("handed", self.handed as f64),
         ]

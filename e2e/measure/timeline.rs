@@ -1,9 +1,145 @@
-//! Where init and join spend their time.
+//! Where init and join spend their time: kubestrap's own events, the components' milestones below them, as pictures. The
+//! commands run once more for it, with `-o json`, outside the series.
 
-use super::subject::Bench;
+use super::pair::name;
+use super::process::Cost;
+use super::report::write;
+use super::subject::{Bench, add_pod_network, init_words, join_words, settled};
+use super::svg::{Bar, Lane, Picture};
+use super::watch::{Sight, Watch};
+use super::milestones;
+use crate::cluster::{Cluster, SETTLES};
 use crate::failure::Failure;
+use crate::nodes::Node;
+use crate::say;
+use crate::tool::{JoinCommand, Tool};
+use serde_json::Value;
 use std::path::Path;
 
-pub(super) fn draw(_bench: &Bench<'_>, _out: &Path) -> Result<(), Failure> {
+const TOOL: Tool = Tool::Kubestrap;
+
+/// Writes timeline-init.svg, timeline-join-at-once.svg and timeline-join.svg, and the events beside them.
+pub(super) fn draw(bench: &Bench<'_>, out: &Path) -> Result<(), Failure> {
+    let names = ["cp", "1", "2"].map(|role| name(TOOL, 0, &format!("line-{role}")));
+    let mut nodes = bench.nodes(TOOL, &names)?.into_iter();
+    let (Some(first), Some(one), Some(two)) = (nodes.next(), nodes.next(), nodes.next()) else {
+        return Err(Failure::new("there are no nodes", ""));
+    };
+    for worker in [&one, &two] {
+        add_pod_network(worker)?;
+    }
+    let watch = Watch::begin(&first);
+    let init = bench.on(&first, &told(init_words(TOOL, &first)?))?;
+    let events = events(&init.stdout)?;
+    let results: Vec<&str> = events.iter().filter_map(|event| event["text"].as_str()).collect();
+    let join = JoinCommand::parse(&results.join("\n"))?;
+    let at_once = bench.on(&one, &told(join_words(TOOL, &join)))?;
+    let readyz = watch.wait(&Sight::Readyz, SETTLES)?;
+    let readyz = Some((readyz, "/readyz"));
+    draw_one(out, "init", "kubestrap init", (&first, &init), &watch, readyz)?;
+    let mut cluster = Cluster::adopt(bench.run, first, join)?;
+    let right_after = "kubestrap join, right after init";
+    draw_one(out, "join-at-once", right_after, (&one, &at_once), &watch, None)?;
+    cluster.workers.push(one);
+    let join = settled(&cluster, TOOL)?;
+    let later = bench.on(&two, &told(join_words(TOOL, &join)))?;
+    draw_one(out, "join", "kubestrap join, of a cluster that has settled", (&two, &later), &watch, None)?;
+    cluster.workers.push(two);
+    cluster.destroy()
+}
+
+fn told(mut words: Vec<String>) -> Vec<String> {
+    words.extend(["-o", "json"].map(str::to_owned));
+    words
+}
+
+fn draw_one(
+    out: &Path,
+    file: &str,
+    title: &str,
+    (node, cost): (&Node, &Cost),
+    watch: &Watch,
+    more: Option<(f64, &str)>,
+) -> Result<(), Failure> {
+    let events = events(&cost.stdout)?;
+    let registered = watch.wait(&Sight::Registered(node.name.clone()), SETTLES)?;
+    let mut moments: Vec<(f64, String)> = more
+        .into_iter()
+        .chain([(registered, "Node registered")])
+        .map(|(at, what)| (at - cost.began, what.to_owned()))
+        .chain([(cost.seconds, "returned".to_owned())])
+        .collect();
+    moments.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut lanes = phases(&events);
+    lanes.extend(milestones::lanes(node, cost.began, cost.began_at, file == "init")?);
+    let picture = Picture { title: format!("{title} on Kubernetes 1.20.2: {:.2} s", cost.seconds), lanes, moments };
+    write(out, &format!("timeline-{file}.svg"), &picture.drawn())?;
+    write(out, &format!("timeline-{file}.jsonl"), &without_secrets(&events))?;
+    say(&format!("timeline of {file}: {:.2} s", cost.seconds));
     Ok(())
+}
+
+fn events(stdout: &str) -> Result<Vec<Value>, Failure> {
+    let lines = stdout.lines().map(serde_json::from_str::<Value>).collect::<Result<_, _>>();
+    lines.map_err(|error| Failure::new(format!("kubestrap told no events: {error}"), stdout))
+}
+
+/// Results hold the token; the nodes are gone by the time anybody reads it, and yet.
+fn without_secrets(events: &[Value]) -> String {
+    events.iter().filter(|event| event["event"] != "result").map(|event| format!("{event}\n")).collect()
+}
+
+/// A lane per phase or group. What comes before the first phase is reading and resolving.
+fn phases(events: &[Value]) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    let mut began = None;
+    for event in events {
+        let (Some(at), Some(path)) = (event["at"].as_f64(), event["phase"].as_str()) else { continue };
+        match event["event"].as_str() {
+            Some("phase-started") => {
+                if lanes.is_empty() {
+                    let bar = Bar { from: 0.0, to: at, title: "before the first phase".into() };
+                    lanes.push(Lane { name: "reads and resolves".into(), bars: vec![bar], is_own: true, ..Lane::default() });
+                }
+                began = Some(at);
+            }
+            Some("phase-finished") => {
+                let bar = Bar { from: began.take().unwrap_or(at), to: at, title: path.to_owned() };
+                let group = path.split('/').next().unwrap_or(path);
+                match lanes.last_mut() {
+                    Some(lane) if lane.name == group => lane.bars.push(bar),
+                    _ => lanes.push(Lane { name: group.into(), bars: vec![bar], is_own: true, ..Lane::default() }),
+                }
+            }
+            _ => {}
+        }
+    }
+    for lane in &mut lanes {
+        lane.note = format!("{:.2} s", lane.bars.iter().map(|bar| bar.to - bar.from).sum::<f64>());
+    }
+    lanes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_of_a_group_share_a_lane() {
+        let events = events(
+            r#"{"event":"started","command":"init","at":0.1}
+{"event":"phase-started","phase":"certs/ca","at":0.2}
+{"event":"phase-finished","phase":"certs/ca","changes":2,"seconds":0.1,"at":0.3}
+{"event":"phase-started","phase":"certs/sa","at":0.3}
+{"event":"phase-finished","phase":"certs/sa","changes":2,"seconds":0.2,"at":0.5}
+{"event":"phase-skipped","phase":"upload-certs","why":"not asked for","at":0.5}
+{"event":"result","text":"kubeadm join … --token abc","at":0.6}"#,
+        )
+        .unwrap();
+        let lanes: Vec<(String, usize, String)> =
+            phases(&events).into_iter().map(|lane| (lane.name, lane.bars.len(), lane.note)).collect();
+        let expected = [("reads and resolves", 1, "0.20 s"), ("certs", 2, "0.30 s")];
+        assert_eq!(lanes, expected.map(|(name, bars, note)| (name.to_owned(), bars, note.to_owned())));
+        assert!(!without_secrets(&events).contains("--token"));
+    }
 }
