@@ -35,12 +35,14 @@ impl Server {
             BASE64_STANDARD.decode(value).map_err(io::Error::other)
         };
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&field("clusters", "cluster", "certificate-authority-data")?) {
+        for certificate in CertificateDer::pem_slice_iter(&field("clusters", "cluster", "certificate-authority-data")?)
+        {
             roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
         }
         let chain = field("users", "user", "client-certificate-data")?;
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
-        let key = PrivateKeyDer::from_pem_slice(&field("users", "user", "client-key-data")?).map_err(io::Error::other)?;
+        let key =
+            PrivateKeyDer::from_pem_slice(&field("users", "user", "client-key-data")?).map_err(io::Error::other)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

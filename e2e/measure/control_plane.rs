@@ -8,10 +8,12 @@ use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::tool::{JoinCommand, Tool};
 
-pub fn join(bench: &Bench<'_>, tool: Tool, pair: usize, results: &mut Results) -> Result<(), Failure> {
+pub(super) fn join(bench: &Bench<'_>, tool: Tool, pair: usize, results: &mut Results) -> Result<(), Failure> {
     let names = [name(tool, pair, "one"), name(tool, pair, "two")];
     let mut nodes = bench.nodes(tool, &names)?.into_iter();
-    let (Some(one), Some(two)) = (nodes.next(), nodes.next()) else { return Err(Failure::new("there are no nodes", "")) };
+    let (Some(one), Some(two)) = (nodes.next(), nodes.next()) else {
+        return Err(Failure::new("there are no nodes", ""));
+    };
     add_pod_network(&two)?;
     let watch = Watch::begin(&one);
     let output = tool.init_with_endpoint(&one, &format!("{}:6443", one.address))?.success()?;

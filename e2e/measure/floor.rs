@@ -18,7 +18,7 @@ const INIT: [&str; 5] = ["certs all", "kubeconfig all", "etcd local", "control-p
 const JOIN: [&str; 3] = ["discovery", "tls-bootstrap", "kubelet-start"];
 
 /// A control-plane node on which only the kubelet is missing.
-pub fn prepared(bench: &Bench<'_>, pair: usize) -> Result<Node, Failure> {
+pub(super) fn prepared(bench: &Bench<'_>, pair: usize) -> Result<Node, Failure> {
     let node = bench.node(Tool::Kubestrap, format!("f{pair}-cp"))?;
     let flags = Tool::Kubestrap.init_flags(&node)?;
     without_kubelet(&node, "init", &INIT, &flags)?;
@@ -26,10 +26,17 @@ pub fn prepared(bench: &Bench<'_>, pair: usize) -> Result<Node, Failure> {
 }
 
 /// Starts the kubelet of a control-plane node.
-pub fn init(bench: &Bench<'_>, pair: usize, node: &Node, results: &mut Results) -> Result<(), Failure> {
+pub(super) fn init(bench: &Bench<'_>, pair: usize, node: &Node, results: &mut Results) -> Result<(), Failure> {
     let watch = Watch::begin(node);
     let registered = Sight::Registered(node.name.clone());
-    started(bench, Figure::Floor, pair, (node, &watch), &[("readyz", Sight::Readyz), ("registered", registered)], results)
+    started(
+        bench,
+        Figure::Floor,
+        pair,
+        (node, &watch),
+        &[("readyz", Sight::Readyz), ("registered", registered)],
+        results,
+    )
 }
 
 /// Prepares a worker of a cluster that has settled, and starts its kubelet.
@@ -44,8 +51,7 @@ pub(super) fn join(
     let join = settled(cluster, Tool::Kubestrap)?;
     let words: Vec<&str> = join.arguments.iter().map(String::as_str).collect();
     without_kubelet(&node, "join", &JOIN, &words)?;
-    let sights =
-        [("registered", Sight::Registered(node.name.clone())), ("ready", Sight::Ready(node.name.clone()))];
+    let sights = [("registered", Sight::Registered(node.name.clone())), ("ready", Sight::Ready(node.name.clone()))];
     started(bench, Figure::JoinFloor, pair, (&node, watch), &sights, results)?;
     Ok(node)
 }

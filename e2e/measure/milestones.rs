@@ -17,7 +17,7 @@ struct Component {
 const KUBELET: Component = Component {
     name: "kubelet",
     process: "kubelet",
-    lines: &[("Started kubelet", "started"), ("Successfully registered node", "registered")],
+    lines: &[("] Started kubelet", "started"), ("Successfully registered node", "registered")],
 };
 
 const OF_CONTROL_PLANE: [Component; 4] = [
@@ -40,15 +40,15 @@ const OF_CONTROL_PLANE: [Component; 4] = [
 ];
 
 /// Seconds since 1970 of the first line with these words in the kubelet's journal.
-const IN_JOURNAL: &str =
-    r#"journalctl --unit kubelet --output short-unix --no-pager | grep --max-count=1 --fixed-strings -- "$1" | cut -d' ' -f1"#;
+const IN_JOURNAL: &str = r#"journalctl --unit kubelet --output short-unix --no-pager | grep --max-count=1 --fixed-strings -- "$1" | cut -d' ' -f1"#;
 
 /// The same of a container's log.
 const IN_LOG: &str = r#"at=$(cat /var/log/pods/kube-system_"$2"-*/*/*.log | grep --fixed-strings -- "$1" | sort | head -n 1 | cut -d' ' -f1)
 [ -z "$at" ] || date --date "$at" +%s.%N"#;
 
 /// The clock tick since the machine's start at which the oldest process of this name began.
-const STARTED: &str = r#"cat /proc/[0-9]*/stat 2>/dev/null | sed -n "s/^[0-9]* ($1) //p" | cut -d' ' -f20 | sort -n | head -n 1"#;
+const STARTED: &str =
+    r#"cat /proc/[0-9]*/stat 2>/dev/null | sed -n "s/^[0-9]* ($1) //p" | cut -d' ' -f20 | sort -n | head -n 1"#;
 
 /// A lane for each component that runs on the node, in seconds since the command began: `began` on the monotonic clock,
 /// `began_at` since 1970.

@@ -12,12 +12,14 @@ use crate::tool::{JoinCommand, KUBE_PROXY_CONFIG, KUBERNETES_VERSION, POD_SUBNET
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 
 const CONFIG: &str = "/run/kubestrap-e2e/audited.yaml";
 const POLICY: &str = "/etc/kubernetes-audit/policy.yaml";
 const LOG: &str = "/var/log/kubernetes-audit/audit.log";
 
-const EVERYTHING: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n";
+const EVERYTHING: &str =
+    "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n";
 
 fn config() -> String {
     format!(
@@ -38,9 +40,16 @@ apiServer:
     )
 }
 
-pub fn count(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
+/// The commands whose requests are counted.
+pub(super) const COMMANDS: [&str; 3] = ["init", "join-later", "reset"];
+
+pub(super) fn count(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
     for tool in TOOLS {
         let counted = count_of(bench, tool)?;
+        for command in COMMANDS {
+            let number = &counted[command]["requests"];
+            let _ = writeln!(std::io::stdout(), "   {:<9} requests           {command} {number}", tool.program());
+        }
         results.requests[tool.program()] = counted;
     }
     Ok(())
@@ -48,7 +57,9 @@ pub fn count(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
 
 fn count_of(bench: &Bench<'_>, tool: Tool) -> Result<Value, Failure> {
     let mut nodes = bench.nodes(tool, &[name(tool, 0, "cp"), name(tool, 0, "1")])?.into_iter();
-    let (Some(first), Some(worker)) = (nodes.next(), nodes.next()) else { return Err(Failure::new("there are no nodes", "")) };
+    let (Some(first), Some(worker)) = (nodes.next(), nodes.next()) else {
+        return Err(Failure::new("there are no nodes", ""));
+    };
     first.write(CONFIG, &config(), "0600")?;
     first.write(POLICY, EVERYTHING, "0644")?;
     let mut log = Log::default();
@@ -63,7 +74,7 @@ fn count_of(bench: &Bench<'_>, tool: Tool) -> Result<Value, Failure> {
     let reset = log.more(&cluster.control_plane, tool)?;
     cluster.workers.push(worker);
     cluster.destroy()?;
-    Ok(json!({"init": init, "join-later": join, "reset": reset}))
+    Ok(COMMANDS.into_iter().map(str::to_owned).zip([init, join, reset]).collect())
 }
 
 /// What of an audit log has been counted.
@@ -76,8 +87,8 @@ impl Log {
     /// Requests since the last call: the tool's own, and all by the first word of their user agent.
     fn more(&mut self, node: &Node, tool: Tool) -> Result<Value, Failure> {
         let path = node.root().join(LOG.trim_start_matches('/'));
-        let text =
-            fs::read_to_string(&path).map_err(|error| Failure::new(format!("cannot read {}", path.display()), error))?;
+        let text = fs::read_to_string(&path)
+            .map_err(|error| Failure::new(format!("cannot read {}", path.display()), error))?;
         let mut agents: BTreeMap<String, usize> = BTreeMap::new();
         let mut own = Vec::new();
         for event in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {

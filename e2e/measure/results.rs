@@ -80,7 +80,10 @@ impl Results {
     /// Takes a measurement in, tells it, and gives its number.
     pub fn add(&mut self, figure: Figure, by: &str, pair: usize, values: BTreeMap<String, f64>) -> usize {
         let told: Vec<String> = values.iter().map(|(name, value)| format!("{name} {}", shown(name, *value))).collect();
-        let _ = writeln!(std::io::stdout(), "{pair:>2} {by:<9} {:<18} {}", figure.name(), told.join(", "));
+        // Of the many short ones, every twentieth.
+        if figure != Figure::Help || pair.is_multiple_of(20) {
+            let _ = writeln!(std::io::stdout(), "{pair:>2} {by:<9} {:<18} {}", figure.name(), told.join(", "));
+        }
         self.measurements.push(Measurement { figure, by: by.to_owned(), pair, values });
         self.measurements.len() - 1
     }
@@ -192,7 +195,9 @@ mod tests {
     #[test]
     fn a_ratio_is_that_of_the_medians() {
         let mut results = Results::default();
-        for (by, seconds) in [("kubestrap", 1.0), ("kubeadm", 4.0), ("kubestrap", 3.0), ("kubestrap", 1.5), ("kubeadm", 2.0)] {
+        for (by, seconds) in
+            [("kubestrap", 1.0), ("kubeadm", 4.0), ("kubestrap", 3.0), ("kubestrap", 1.5), ("kubeadm", 2.0)]
+        {
             results.add(Figure::Init, by, 1, [("returned".to_owned(), seconds)].into());
         }
         assert_eq!(results.ratio(Figure::Init, "returned"), Some(0.5));

@@ -14,7 +14,7 @@ const HELPS: usize = 60;
 /// RSA keys are found by chance, so that one run says little.
 const CERTS_PER_PAIR: usize = 4;
 
-pub fn program(bench: &Bench<'_>, tool: Tool) -> Result<PathBuf, Failure> {
+pub(super) fn program(bench: &Bench<'_>, tool: Tool) -> Result<PathBuf, Failure> {
     match tool {
         Tool::Kubestrap => kubestrap_program().ok_or_else(|| {
             Failure::new("there is no kubestrap to measure", "cargo build --release, or set KUBESTRAP_BIN")
@@ -33,7 +33,7 @@ pub fn binary(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn help(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
+pub(super) fn help(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
     for number in 0..=HELPS {
         for tool in TOOLS {
             let cost = bench.meter.here(&program(bench, tool)?, &["--help"])?;
@@ -46,7 +46,7 @@ pub fn help(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn certs(bench: &Bench<'_>, pairs: usize, results: &mut Results) -> Result<(), Failure> {
+pub(super) fn certs(bench: &Bench<'_>, pairs: usize, results: &mut Results) -> Result<(), Failure> {
     let node = bench.node(Tool::Kubeadm, "certs".to_owned())?;
     node.ok(&["systemctl", "stop", "kubelet"])?;
     for number in 1..=pairs * CERTS_PER_PAIR {

@@ -40,7 +40,7 @@ impl Picture {
         let ends = self.lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.to);
         let end = ends.chain(self.moments.iter().map(|(at, _)| *at)).fold(0.1, f64::max);
         let x = |at: f64| LEFT + at.clamp(0.0, end) / end * WIDTH;
-        let height = TOP + self.lanes.len() as f64 * LANE;
+        let height = self.top_of(self.lanes.len());
         let (all_width, all_height) = (LEFT + WIDTH + RIGHT, height + 34.0);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {all_width} {all_height}\" \
@@ -63,12 +63,12 @@ impl Picture {
             at += tick;
         }
         for (number, lane) in self.lanes.iter().enumerate() {
-            let y = TOP + number as f64 * LANE;
+            let y = self.top_of(number);
             drawn_lane(&mut svg, lane, y, &x);
         }
-        // Labels go down in turns, so that neighbours do not cover each other.
-        for (number, (at, text)) in self.moments.iter().enumerate() {
-            let y = 36.0 + (number % 3) as f64 * 12.0;
+        // Labels stand left of their lines, the earliest lowest, so that no line crosses another's label.
+        for (number, (at, text)) in self.moments.iter().rev().enumerate() {
+            let y = 38.0 + (number % 3) as f64 * 12.0;
             let _ = writeln!(
                 svg,
                 "<line x1=\"{0:.1}\" y1=\"{1:.1}\" x2=\"{0:.1}\" y2=\"{height}\" stroke=\"#c33\" stroke-dasharray=\"3 3\"/>\
@@ -81,6 +81,14 @@ impl Picture {
         }
         svg.push_str("</svg>\n");
         svg
+    }
+}
+
+impl Picture {
+    /// The components' lanes stand apart from the tool's own.
+    fn top_of(&self, number: usize) -> f64 {
+        let has_components_above = self.lanes.iter().take(number + 1).any(|lane| !lane.is_own);
+        TOP + number as f64 * LANE + if has_components_above { LANE / 2.0 } else { 0.0 }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Where init and join spend their time: kubestrap's own events, the components' milestones below them, as pictures. The
 //! commands run once more for it, with `-o json`, outside the series.
 
+use super::milestones;
 use super::pair::name;
 use super::process::Cost;
 use super::report::write;
 use super::subject::{Bench, add_pod_network, init_words, join_words, settled};
 use super::svg::{Bar, Lane, Picture};
 use super::watch::{Sight, Watch};
-use super::milestones;
 use crate::cluster::{Cluster, SETTLES};
 use crate::failure::Failure;
 use crate::nodes::Node;
@@ -99,7 +99,12 @@ fn phases(events: &[Value]) -> Vec<Lane> {
             Some("phase-started") => {
                 if lanes.is_empty() {
                     let bar = Bar { from: 0.0, to: at, title: "before the first phase".into() };
-                    lanes.push(Lane { name: "reads and resolves".into(), bars: vec![bar], is_own: true, ..Lane::default() });
+                    lanes.push(Lane {
+                        name: "reads and resolves".into(),
+                        bars: vec![bar],
+                        is_own: true,
+                        ..Lane::default()
+                    });
                 }
                 began = Some(at);
             }

@@ -24,13 +24,13 @@ const CONTROL_PLANE: &str = "/api/v1/namespaces/kube-system/pods?watch=true&labe
 
 /// Watches a cluster from before it is there until it is dropped.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     seen: Arc<Seen>,
 }
 
 /// What can be waited for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sight {
+pub(super) enum Sight {
     /// /readyz answers ok.
     Readyz,
     /// The Node object is there.
@@ -50,7 +50,7 @@ struct Seen {
 
 impl Watch {
     /// Begins with a node that becomes the first one of a control plane.
-    pub fn begin(node: &Node) -> Self {
+    pub(super) fn begin(node: &Node) -> Self {
         let seen = Arc::new(Seen::default());
         let (inner, address, admin) = (seen.clone(), node.address, node.root().join("etc/kubernetes/admin.conf"));
         thread::spawn(move || look(&inner, address, &admin));
@@ -58,7 +58,7 @@ impl Watch {
     }
 
     /// When it came, on the clock of [`now`]. Waits until it has come.
-    pub fn wait(&self, sight: &Sight, within: Duration) -> Result<f64, Failure> {
+    pub(super) fn wait(&self, sight: &Sight, within: Duration) -> Result<f64, Failure> {
         let times = self.seen.times.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.seen.news.wait_timeout_while(times, within, |times| !times.contains_key(sight));
         let (times, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +99,7 @@ fn look(seen: &Arc<Seen>, address: Ipv4Addr, admin: &PathBuf) {
     }) else {
         return;
     };
-    let watched: [(&str, fn(&Seen, &mut Components, &Value)); 2] = [(NODES, node_seen), (CONTROL_PLANE, pod_seen)];
+    let watched: [(&str, OnEvent); 2] = [(NODES, node_seen), (CONTROL_PLANE, pod_seen)];
     for (path, event) in watched {
         let (seen, server) = (seen.clone(), server.clone());
         thread::spawn(move || watch(&seen, &server, path, event));
@@ -134,11 +134,14 @@ fn repeat<T>(seen: &Seen, mut attempt: impl FnMut() -> io::Result<T>) -> Option<
     None
 }
 
+/// What to make of an event.
+type OnEvent = fn(&Seen, &mut Components, &Value);
+
 /// Which components of a node are Ready.
 type Components = BTreeMap<(String, String), bool>;
 
 /// Reads events; a watch that ends begins anew, with what is there.
-fn watch(seen: &Seen, server: &Server, path: &str, event: fn(&Seen, &mut Components, &Value)) {
+fn watch(seen: &Seen, server: &Server, path: &str, event: OnEvent) {
     let mut components = Components::new();
     while let Some(mut connection) = repeat(seen, || watching(server, path)) {
         let mut line = Vec::new();
