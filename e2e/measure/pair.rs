@@ -94,7 +94,7 @@ impl Measured {
     pub fn finish(self, waits: bool, results: &mut Results) -> Result<(), Failure> {
         if waits {
             let name = self.cluster.control_plane.name.clone();
-            let ready = self.watch.wait(&Sight::ControlPlaneReady(name), SETTLES)?;
+            let ready = self.watch.wait(&Sight::ControlPlaneReady(name), 2 * SETTLES)?;
             results.amend(self.init.0, "pods-ready", ready - self.init.1);
         }
         drop(self.watch);

@@ -61,3 +61,26 @@ fn best(results: &Results, figure: Figure, tool: &str, name: &str) -> Result<f64
     let values = results.values(figure, tool, name);
     values.first().copied().ok_or_else(|| Failure::new(format!("{} of {tool} was not measured", figure.name()), name))
 }
+
+/// Burns processor time itself and in a child, writes, and tells what /proc says of both: clock ticks, bytes, KiB.
+const WORK: &str = r#"
+for ((i = 0; i < 200000; i++)); do :; done
+bash -c 'for ((i = 0; i < 200000; i++)); do :; done; head -c 3000000 /dev/zero >/dev/null'
+read -r stat </proc/$$/stat; set -- ${stat##*) }
+echo $((${12} + ${13} + ${14} + ${15}))
+sed -n 's/^wchar: //p' /proc/$$/io
+sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$$/status"#;
+
+#[test]
+fn the_meter_tells_what_proc_tells() {
+    let meter = Meter { program: env!("CARGO_BIN_EXE_e2e").into() };
+    let cost = meter.here("/bin/bash".as_ref(), &["-c", WORK]).unwrap();
+    let told: Vec<f64> = cost.stdout.lines().map(|line| line.trim().parse().unwrap()).collect();
+    let [ticks, handed, peak] = told[..] else { panic!("{}", cost.stdout) };
+    let cpu = cost.user + cost.system;
+    // What the script does after it has looked, and one tick for each of four numbers.
+    assert!(ticks > 10.0 && (cpu - ticks / 100.0).abs() < 0.08, "{cost:?}");
+    assert!(handed >= 3e6 && cost.handed as f64 >= handed && cost.handed as f64 - handed < 1000.0, "{cost:?}");
+    assert!(cost.peak_kib as f64 >= peak, "{cost:?}");
+    assert!(cost.seconds > cpu / 4.0 && cost.began > 0.0, "{cost:?}");
+}
