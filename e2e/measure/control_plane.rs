@@ -21,7 +21,7 @@ pub(super) fn join(bench: &Bench<'_>, tool: Tool, pair: usize, results: &mut Res
     let mut cluster = Cluster::adopt(bench.run, one, JoinCommand::parse(&output.stdout)?)?;
     settled(&cluster, tool)?;
     let cost = bench.on(&two, &join_words(tool, &join))?;
-    add_join(results, Figure::ControlPlaneJoin, (tool, pair), &watch, (&two, &cost))?;
+    add_join(bench, results, (Figure::ControlPlaneJoin, tool, pair), &watch, (&two, &cost))?;
     drop(watch);
     cluster.workers.push(two);
     cluster.destroy()

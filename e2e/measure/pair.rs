@@ -67,14 +67,14 @@ impl Half {
         let init = results.add(Figure::Init, tool.program(), pair, values);
         let mut cluster = Cluster::adopt(bench.run, control_plane, join)?;
         if let (Some(node), Some(cost)) = (first, at_once) {
-            add_join(results, Figure::JoinAtOnce, (tool, pair), &watch, (&node, &cost))?;
+            add_join(bench, results, (Figure::JoinAtOnce, tool, pair), &watch, (&node, &cost))?;
             cluster.workers.push(node);
         }
         if wants.contains(&Figure::JoinLater) || wants.contains(&Figure::Reset) {
             let node = bench.worker(tool, name(tool, pair, "2"))?;
             let join = settled(&cluster, tool)?;
             let cost = bench.on(&node, &join_words(tool, &join))?;
-            add_join(results, Figure::JoinLater, (tool, pair), &watch, (&node, &cost))?;
+            add_join(bench, results, (Figure::JoinLater, tool, pair), &watch, (&node, &cost))?;
             if wants.contains(&Figure::Reset) {
                 reset(bench, &cluster, (tool, pair), &node, results)?;
             }
@@ -91,8 +91,8 @@ impl Half {
 
 impl Measured {
     /// Waits for the control plane's Pods, and takes the nodes away.
-    pub fn finish(self, waits: bool, results: &mut Results) -> Result<(), Failure> {
-        if waits {
+    pub fn finish(self, bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
+        if bench.until_ready {
             let name = self.cluster.control_plane.name.clone();
             let ready = self.watch.wait(&Sight::ControlPlaneReady(name), 2 * SETTLES)?;
             results.amend(self.init.0, "pods-ready", ready - self.init.1);
@@ -108,18 +108,20 @@ pub(super) fn name(tool: Tool, pair: usize, role: &str) -> String {
     format!("{tool}{pair}-{role}")
 }
 
+/// Takes a join in, with when its Node came.
 pub(super) fn add_join(
+    bench: &Bench<'_>,
     results: &mut Results,
-    figure: Figure,
-    (tool, pair): (Tool, usize),
+    (figure, tool, pair): (Figure, Tool, usize),
     watch: &Watch,
     (node, cost): (&Node, &Cost),
 ) -> Result<(), Failure> {
     let mut values = cost.values();
-    for (name, sight) in
-        [("registered", Sight::Registered(node.name.clone())), ("ready", Sight::Ready(node.name.clone()))]
-    {
-        values.insert(name.into(), watch.wait(&sight, SETTLES)? - cost.began);
+    let registered = Sight::Registered(node.name.clone());
+    values.insert("registered".into(), watch.wait(&registered, SETTLES)? - cost.began);
+    if bench.until_ready {
+        let ready = Sight::Ready(node.name.clone());
+        values.insert("ready".into(), watch.wait(&ready, SETTLES)? - cost.began);
     }
     results.add(figure, tool.program(), pair, values);
     Ok(())

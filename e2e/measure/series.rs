@@ -33,7 +33,7 @@ struct Options {
 pub fn bench(program: &Path, words: &[&str]) -> Result<(), Failure> {
     let options = Options::parse(words)?;
     let run = Run::begin(program, &prepare()?)?;
-    let bench = Bench { run: &run, meter: Meter { program: program.to_owned() } };
+    let bench = Bench { run: &run, meter: Meter { program: program.to_owned() }, until_ready: true };
     let mut results = Results { machine: machine::facts(&bench), ..Results::default() };
     let outcome = series(&bench, &options, &mut results).and_then(|()| {
         results.machine["load-after"] = serde_json::json!(machine::load());
@@ -119,13 +119,13 @@ fn pairs(bench: &Bench<'_>, options: &Options, results: &mut Results) -> Result<
             let half = Half::prepare(bench, tool, pair, &options.wants)?;
             // The one before must not be at work any more while this one is measured.
             if let Some(last) = last.take() {
-                last.finish(options.wants(Figure::Init), results)?;
+                last.finish(bench, results)?;
             }
             last = Some(half.measure(bench, &options.wants, results)?);
         }
         let floor = if options.wants(Figure::Floor) { Some(floor::prepared(bench, pair)?) } else { None };
         if let Some(last) = last {
-            last.finish(options.wants(Figure::Init), results)?;
+            last.finish(bench, results)?;
         }
         if let Some(node) = floor {
             floor::init(bench, pair, &node, results)?;

@@ -22,7 +22,7 @@ fn kubestrap_is_not_slower_than_kubeadm_nor_larger_than_it_may_be() {
         return;
     }
     scenario("kubestrap_is_not_slower_than_kubeadm_nor_larger_than_it_may_be", |run| {
-        let bench = Bench { run, meter: Meter { program: env!("CARGO_BIN_EXE_e2e").into() } };
+        let bench = Bench { run, meter: Meter { program: env!("CARGO_BIN_EXE_e2e").into() }, until_ready: false };
         let wants = BTreeSet::from(FIGURES);
         let mut results = Results::default();
         binary(&bench, &mut results)?;
@@ -30,7 +30,7 @@ fn kubestrap_is_not_slower_than_kubeadm_nor_larger_than_it_may_be() {
         for pair in 1..=3 {
             for tool in TOOLS {
                 let half = Half::prepare(&bench, tool, pair, &wants)?;
-                half.measure(&bench, &wants, &mut results)?.finish(false, &mut results)?;
+                half.measure(&bench, &wants, &mut results)?.finish(&bench, &mut results)?;
             }
             if is_as_fast(&results)? {
                 break;
