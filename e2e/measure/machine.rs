@@ -30,6 +30,12 @@ pub(super) fn facts(bench: &Bench<'_>) -> Value {
     facts
 }
 
+/// Whether somebody else has work for more than half a processor.
+pub(super) fn is_busy() -> bool {
+    let load = load().unwrap_or_default();
+    load.split(' ').next().and_then(|load| load.parse::<f64>().ok()).is_some_and(|load| load > 0.5)
+}
+
 /// How busy the machine is, over one, five and fifteen minutes.
 pub(super) fn load() -> Option<String> {
     let text = fs::read_to_string("/proc/loadavg").ok()?;

@@ -39,6 +39,18 @@ const OF_CONTROL_PLANE: [Component; 4] = [
     },
 ];
 
+/// What a join waits for that begins before the control plane's controllers run. They begin together, when the last of them
+/// is there; that of node addresses takes ten seconds for it in 1.20.
+const CONTROLLERS: Component = Component {
+    name: "kube-controller-manager",
+    process: "kube-controller",
+    lines: &[
+        ("successfully acquired lease", "leads"),
+        ("Started \"nodeipam\"", "has node addresses"),
+        ("Caches are synced for certificate-csrsigning-kubelet-client", "signs"),
+    ],
+};
+
 /// Seconds since 1970 of the first line with these words in the kubelet's journal.
 const IN_JOURNAL: &str = r#"journalctl --unit kubelet --output short-unix --no-pager | grep --max-count=1 --fixed-strings -- "$1" | cut -d' ' -f1"#;
 
@@ -58,6 +70,18 @@ pub(super) fn lanes(node: &Node, began: f64, began_at: f64, is_control_plane: bo
         .chain(rest.iter().map(|component| (component, IN_LOG)))
         .map(|(component, script)| lane(node, component, script, (began, began_at)))
         .collect()
+}
+
+/// When kubelets' certificates could be signed first, in seconds since 1970: no worker can have joined before.
+pub(super) fn signs(control_plane: &Node) -> Result<Option<f64>, Failure> {
+    let words = CONTROLLERS.lines.last().map_or("", |(words, _)| words);
+    let output = control_plane.ok(&["bash", "-c", IN_LOG, "bash", words, CONTROLLERS.name])?;
+    Ok(output.line().parse().ok())
+}
+
+/// The lane of a control plane's controllers, beside those of a worker.
+pub(super) fn controllers(control_plane: &Node, began: f64, began_at: f64) -> Result<Lane, Failure> {
+    lane(control_plane, &CONTROLLERS, IN_LOG, (began, began_at))
 }
 
 fn lane(node: &Node, component: &Component, script: &str, began: (f64, f64)) -> Result<Lane, Failure> {

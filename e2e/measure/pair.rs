@@ -2,6 +2,7 @@
 //! when the cluster has settled, and that worker's reset.
 
 use super::floor;
+use super::milestones;
 use super::process::Cost;
 use super::results::{Figure, Results};
 use super::small::TOOLS;
@@ -67,7 +68,10 @@ impl Half {
         let init = results.add(Figure::Init, tool.program(), pair, values);
         let mut cluster = Cluster::adopt(bench.run, control_plane, join)?;
         if let (Some(node), Some(cost)) = (first, at_once) {
-            add_join(bench, results, (Figure::JoinAtOnce, tool, pair), &watch, (&node, &cost))?;
+            let number = add_join(bench, results, (Figure::JoinAtOnce, tool, pair), &watch, (&node, &cost))?;
+            if let Some(signs) = milestones::signs(&cluster.control_plane)? {
+                results.amend(number, "signs", signs - cost.began_at);
+            }
             cluster.workers.push(node);
         }
         if wants.contains(&Figure::JoinLater) || wants.contains(&Figure::Reset) {
@@ -108,14 +112,14 @@ pub(super) fn name(tool: Tool, pair: usize, role: &str) -> String {
     format!("{tool}{pair}-{role}")
 }
 
-/// Takes a join in, with when its Node came.
+/// Takes a join in, with when its Node came, and gives its number.
 pub(super) fn add_join(
     bench: &Bench<'_>,
     results: &mut Results,
     (figure, tool, pair): (Figure, Tool, usize),
     watch: &Watch,
     (node, cost): (&Node, &Cost),
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let mut values = cost.values();
     let registered = Sight::Registered(node.name.clone());
     values.insert("registered".into(), watch.wait(&registered, SETTLES)? - cost.began);
@@ -123,8 +127,7 @@ pub(super) fn add_join(
         let ready = Sight::Ready(node.name.clone());
         values.insert("ready".into(), watch.wait(&ready, SETTLES)? - cost.began);
     }
-    results.add(figure, tool.program(), pair, values);
-    Ok(())
+    Ok(results.add(figure, tool.program(), pair, values))
 }
 
 /// Of a worker whose Pods run.

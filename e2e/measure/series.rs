@@ -34,6 +34,9 @@ pub fn bench(program: &Path, words: &[&str]) -> Result<(), Failure> {
     let options = Options::parse(words)?;
     let run = Run::begin(program, &prepare()?)?;
     let bench = Bench { run: &run, meter: Meter { program: program.to_owned() }, until_ready: true };
+    if machine::is_busy() {
+        say("this machine is busy: what is measured now is worth nothing but as a trial");
+    }
     let mut results = Results { machine: machine::facts(&bench), ..Results::default() };
     let outcome = series(&bench, &options, &mut results).and_then(|()| {
         results.machine["load-after"] = serde_json::json!(machine::load());

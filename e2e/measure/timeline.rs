@@ -34,16 +34,18 @@ pub(super) fn draw(bench: &Bench<'_>, out: &Path) -> Result<(), Failure> {
     let results: Vec<&str> = events.iter().filter_map(|event| event["text"].as_str()).collect();
     let join = JoinCommand::parse(&results.join("\n"))?;
     let at_once = bench.on(&one, &told(join_words(TOOL, &join)))?;
-    let readyz = watch.wait(&Sight::Readyz, SETTLES)?;
-    let readyz = Some((readyz, "/readyz"));
-    draw_one(out, "init", "kubestrap init", (&first, &init), &watch, readyz)?;
+    let readyz = Some(watch.wait(&Sight::Readyz, SETTLES)?);
+    let shown = Shown { file: "init", title: "kubestrap init", node: &first, cost: &init, readyz, through: None };
+    shown.draw(out, &watch)?;
     let mut cluster = Cluster::adopt(bench.run, first, join)?;
-    let right_after = "kubestrap join, right after init";
-    draw_one(out, "join-at-once", right_after, (&one, &at_once), &watch, None)?;
+    let title = "kubestrap join, right after init";
+    let (cost, through) = (&at_once, Some(&cluster.control_plane));
+    Shown { file: "join-at-once", title, node: &one, cost, readyz: None, through }.draw(out, &watch)?;
     cluster.workers.push(one);
     let join = settled(&cluster, TOOL)?;
     let later = bench.on(&two, &told(join_words(TOOL, &join)))?;
-    draw_one(out, "join", "kubestrap join, of a cluster that has settled", (&two, &later), &watch, None)?;
+    let title = "kubestrap join, when the cluster has settled";
+    Shown { file: "join", title, node: &two, cost: &later, readyz: None, through: None }.draw(out, &watch)?;
     cluster.workers.push(two);
     cluster.destroy()
 }
@@ -53,30 +55,37 @@ fn told(mut words: Vec<String>) -> Vec<String> {
     words
 }
 
-fn draw_one(
-    out: &Path,
-    file: &str,
-    title: &str,
-    (node, cost): (&Node, &Cost),
-    watch: &Watch,
-    more: Option<(f64, &str)>,
-) -> Result<(), Failure> {
-    let events = events(&cost.stdout)?;
-    let registered = watch.wait(&Sight::Registered(node.name.clone()), SETTLES)?;
-    let mut moments: Vec<(f64, String)> = more
-        .into_iter()
-        .chain([(registered, "Node registered")])
-        .map(|(at, what)| (at - cost.began, what.to_owned()))
-        .chain([(cost.seconds, "returned".to_owned())])
-        .collect();
-    moments.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let mut lanes = phases(&events);
-    lanes.extend(milestones::lanes(node, cost.began, cost.began_at, file == "init")?);
-    let picture = Picture { title: format!("{title} on Kubernetes 1.20.2: {:.2} s", cost.seconds), lanes, moments };
-    write(out, &format!("timeline-{file}.svg"), &picture.drawn())?;
-    write(out, &format!("timeline-{file}.jsonl"), &without_secrets(&events))?;
-    say(&format!("timeline of {file}: {:.2} s", cost.seconds));
-    Ok(())
+/// A command of which there is a picture.
+struct Shown<'a> {
+    file: &'static str,
+    title: &'static str,
+    node: &'a Node,
+    cost: &'a Cost,
+    /// When it answered ok, of an init.
+    readyz: Option<f64>,
+    /// The control-plane node whose controllers a join waits for.
+    through: Option<&'a Node>,
+}
+
+impl Shown<'_> {
+    fn draw(&self, out: &Path, watch: &Watch) -> Result<(), Failure> {
+        let Cost { began, began_at, seconds, ref stdout, .. } = *self.cost;
+        let events = events(stdout)?;
+        let registered = watch.wait(&Sight::Registered(self.node.name.clone()), SETTLES)?;
+        let mut moments = vec![(registered - began, "Node registered".to_owned()), (seconds, "returned".to_owned())];
+        moments.extend(self.readyz.map(|at| (at - began, "/readyz".to_owned())));
+        moments.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let mut lanes = phases(&events);
+        lanes.extend(milestones::lanes(self.node, began, began_at, self.readyz.is_some())?);
+        if let Some(node) = self.through {
+            lanes.push(milestones::controllers(node, began, began_at)?);
+        }
+        let picture = Picture { title: format!("{}: {seconds:.2} s (Kubernetes 1.20.2)", self.title), lanes, moments };
+        write(out, &format!("timeline-{}.svg", self.file), &picture.drawn())?;
+        write(out, &format!("timeline-{}.jsonl", self.file), &without_secrets(&events))?;
+        say(&format!("timeline of {}: {seconds:.2} s", self.file));
+        Ok(())
+    }
 }
 
 fn events(stdout: &str) -> Result<Vec<Value>, Failure> {
