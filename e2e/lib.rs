@@ -9,6 +9,7 @@ pub mod failure;
 pub mod kill;
 pub mod logs;
 pub mod meaning;
+pub mod measure;
 pub mod nodes;
 pub mod pod_network;
 pub mod run;

@@ -4,6 +4,7 @@
 use kubestrap_e2e::clean;
 use kubestrap_e2e::cluster::Cluster;
 use kubestrap_e2e::failure::Failure;
+use kubestrap_e2e::measure;
 use kubestrap_e2e::nodes::{self, Node};
 use kubestrap_e2e::run::{Record, Run};
 use kubestrap_e2e::tool::Tool;
@@ -20,6 +21,7 @@ usage: e2e up                      make a cluster of one control-plane node and 
        e2e shell [RUN/]NODE        a shell on a node
        e2e exec [RUN/]NODE -- CMD  run a command on a node
        e2e clean                   remove what runs that ended left behind
+       e2e bench [FLAGS]           measure kubestrap and kubeadm side by side; see e2e/README.md
 E2E_TOOL=kubeadm makes the cluster with kubeadm; E2E_KEEP=on-failure keeps the nodes of a failed start.";
 
 fn main() -> ExitCode {
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         ["shell", node] => enter(node, &["bash", "-l"]),
         ["exec", node, "--", command @ ..] => enter(node, command),
         ["clean"] => clean::dead_runs(),
+        ["bench", flags @ ..] => bench(flags),
+        ["meter", file, name, "--", command @ ..] => return meter(file, name, command),
         ["warden", run] => warden(run),
         _ => Err(Failure::new("this is not a command of e2e", USAGE)),
     };
@@ -45,6 +49,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// Its exit code is that of the command it measures.
+fn meter(file: &str, name: &str, command: &[&str]) -> ExitCode {
+    match measure::process::meter(file, name, command) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn bench(flags: &[&str]) -> Result<(), Failure> {
+    measure::bench(&this_program()?, flags)
+}
+
+fn this_program() -> Result<std::path::PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| Failure::new("cannot find the e2e program", error))
+}
+
 fn up() -> Result<(), Failure> {
     let tool = Tool::from_environment()?;
     if tool == Tool::Kubestrap && nodes::kubestrap_program().is_none() {
@@ -54,8 +77,7 @@ fn up() -> Result<(), Failure> {
         ));
     }
     let prepared = prepare()?;
-    let program = std::env::current_exe().map_err(|error| Failure::new("cannot find the e2e program", error))?;
-    let run = Run::begin(&program, &prepared)?;
+    let run = Run::begin(&this_program()?, &prepared)?;
     let started = Instant::now();
     say("a cluster of cp-1, worker-1 and worker-2 (usually 90 s)");
     let cluster = match make_cluster(&run, tool) {

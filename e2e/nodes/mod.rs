@@ -184,7 +184,7 @@ impl Node {
     }
 
     /// The node's file system as seen from this machine.
-    fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.folder.join("root")
     }
 

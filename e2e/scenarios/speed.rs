@@ -1,44 +1,19 @@
-//! Time and memory of kubestrap and kubeadm, measured one after the other on fresh nodes. Both are told; kubestrap must
-//! not be slower, nor larger than it may be.
+//! Time and memory of kubestrap and kubeadm, a pair of `e2e/bench`, without what takes long. Both are told; kubestrap must not
+//! be slower, nor larger than it may be.
 
-use crate::{only_kubestrap, scenario, shared_cluster};
-use kubestrap_e2e::cluster::Cluster;
+use crate::{only_kubestrap, scenario};
 use kubestrap_e2e::failure::{Failure, expect};
-use kubestrap_e2e::nodes::{Node, kubestrap_program};
-use kubestrap_e2e::run::Run;
+use kubestrap_e2e::measure::pair::Half;
+use kubestrap_e2e::measure::results::{Figure, Results, shown};
+use kubestrap_e2e::measure::small::{TOOLS, binary};
+use kubestrap_e2e::measure::{Bench, Meter};
 use kubestrap_e2e::say;
-use kubestrap_e2e::tool::{JoinCommand, PATIENCE, Tool};
+use std::collections::BTreeSet;
 
-const MAXIMUM_MEMORY_KIB: u64 = 60 * 1024;
-const MAXIMUM_PROGRAM_BYTES: u64 = 25 * 1024 * 1024;
+const MAXIMUM_MEMORY_KIB: f64 = 60.0 * 1024.0;
+const MAXIMUM_PROGRAM_BYTES: f64 = 25.0 * 1024.0 * 1024.0;
 
-/// Runs the command and looks at its peak memory until it ends: seconds, KiB, then what it printed.
-const MEASURE: &str = r#"
-started=$(date +%s.%N)
-"$@" >/run/measured 2>/run/measured.err & pid=$!
-while read -r hwm 2>/dev/null <<END && test -n "$hwm"
-$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$pid/status 2>/dev/null)
-END
-do peak=$hwm; sleep 0.02; done
-wait $pid || { cat /run/measured /run/measured.err >&2; exit 1; }
-echo "$(echo "$started $(date +%s.%N)" | awk '{print $2 - $1}') $peak"
-cat /run/measured"#;
-
-#[derive(Debug)]
-struct Measured {
-    seconds: f64,
-    kib: u64,
-    stdout: String,
-}
-
-/// What one tool needs for its commands.
-#[derive(Debug)]
-struct Figures {
-    init: Measured,
-    join_at_once: Measured,
-    join_later: Measured,
-    reset: Measured,
-}
+const FIGURES: [Figure; 4] = [Figure::Init, Figure::JoinAtOnce, Figure::JoinLater, Figure::Reset];
 
 #[test]
 #[ignore = "needs root and real nodes; e2e/test runs it"]
@@ -47,93 +22,65 @@ fn kubestrap_is_not_slower_than_kubeadm_nor_larger_than_it_may_be() {
         return;
     }
     scenario("kubestrap_is_not_slower_than_kubeadm_nor_larger_than_it_may_be", |run| {
-        let program = kubestrap_program().ok_or_else(|| Failure::new("there is no kubestrap", ""))?;
-        let bytes = std::fs::metadata(&program).map_or(0, |meta| meta.len());
-        let shared = shared_cluster(run)?;
-        let (mut ours, mut theirs) = (figures(run, Tool::Kubestrap, shared)?, figures(run, Tool::Kubeadm, shared)?);
-        for _ in 0..2 {
-            if ours.is_as_fast_as(&theirs) {
+        let bench = Bench { run, meter: Meter { program: env!("CARGO_BIN_EXE_e2e").into() }, until_ready: false };
+        let wants = BTreeSet::from(FIGURES);
+        let mut results = Results::default();
+        binary(&bench, &mut results)?;
+        // Other work on this machine may be in the way of one of them: it is measured again, and the best counts.
+        for pair in 1..=3 {
+            for tool in TOOLS {
+                let half = Half::prepare(&bench, tool, pair, &wants)?;
+                half.measure(&bench, &wants, &mut results)?.finish(&bench, &mut results)?;
+            }
+            if is_as_fast(&results)? {
                 break;
             }
-            // Other work on this machine may have been in the way of one of them.
-            say("measured again, because kubestrap was slower");
-            ours = ours.best_of(figures(run, Tool::Kubestrap, shared)?);
-            theirs = theirs.best_of(figures(run, Tool::Kubeadm, shared)?);
+            say("kubestrap was slower");
         }
-        say(&format!("program: {:.1} MiB", bytes as f64 / 1048576.0));
-        let rows = [
-            ("init", &ours.init, &theirs.init),
-            ("join at once", &ours.join_at_once, &theirs.join_at_once),
-            ("join later", &ours.join_later, &theirs.join_later),
-            ("reset", &ours.reset, &theirs.reset),
-        ];
-        let shown = |figure: &Measured| format!("{:>5.1} s {:>3} MiB", figure.seconds, figure.kib / 1024);
-        say(&format!("{:<14} {:<16}  {}", "", "kubestrap", "kubeadm"));
-        for (name, ours, theirs) in rows {
-            say(&format!("{name:<14} {:<16}  {}", shown(ours), shown(theirs)));
+        for figure in FIGURES {
+            let told = |tool, name| best(&results, figure, tool, name).map(|value| shown(name, value));
+            let of = |tool| Ok::<_, Failure>(format!("{:>7} {:>9}", told(tool, "returned")?, told(tool, "peak-kib")?));
+            say(&format!("{:<14} {:<20} kubeadm {}", figure.name(), of("kubestrap")?, of("kubeadm")?));
+            let most = results.values(figure, "kubestrap", "peak-kib").pop().unwrap_or(f64::INFINITY);
+            expect(most < MAXIMUM_MEMORY_KIB, format!("{} needs too much memory", figure.name()), most)?;
         }
-        for (name, ours, _) in rows {
-            expect(ours.kib < MAXIMUM_MEMORY_KIB, format!("{name} needs too much memory"), shown(ours))?;
-        }
+        let bytes = best(&results, Figure::Binary, "kubestrap", "bytes")?;
         expect(bytes < MAXIMUM_PROGRAM_BYTES, "the program is too large", bytes)?;
-        expect(ours.is_as_fast_as(&theirs), "init or join is slower than kubeadm's", format!("{ours:#?}\n{theirs:#?}"))
+        expect(is_as_fast(&results)?, "init or join is slower than kubeadm's", results.medians())
     });
 }
 
-impl Figures {
-    /// Most of a join's time is the kubelet's, so that a tenth is noise. A join at once waits for the cluster.
-    fn is_as_fast_as(&self, other: &Self) -> bool {
-        self.init.seconds <= other.init.seconds && self.join_later.seconds <= other.join_later.seconds * 1.1
-    }
-
-    fn best_of(self, other: Self) -> Self {
-        let best = |a: Measured, b: Measured| if a.seconds <= b.seconds { a } else { b };
-        Self {
-            init: best(self.init, other.init),
-            join_at_once: best(self.join_at_once, other.join_at_once),
-            join_later: best(self.join_later, other.join_later),
-            reset: best(self.reset, other.reset),
-        }
-    }
+/// Most of a join's time is the kubelet's, so that a tenth is noise. A join at once waits for the cluster.
+fn is_as_fast(results: &Results) -> Result<bool, Failure> {
+    let seconds = |figure, tool| best(results, figure, tool, "returned");
+    Ok(seconds(Figure::Init, "kubestrap")? <= seconds(Figure::Init, "kubeadm")?
+        && seconds(Figure::JoinLater, "kubestrap")? <= seconds(Figure::JoinLater, "kubeadm")? * 1.1)
 }
 
-/// The reset is the worker's in the shared cluster.
-fn figures(run: &Run, tool: Tool, shared: &Cluster) -> Result<Figures, Failure> {
-    let mut nodes = Node::create_all(run, &["timed-cp", "timed-1", "timed-2"])?.into_iter();
-    let (Some(control_plane), Some(first), Some(second)) = (nodes.next(), nodes.next(), nodes.next()) else {
-        return Err(Failure::new("there are no nodes", ""));
-    };
-    let mut words = vec![tool.program(), "init"];
-    words.extend(tool.init_flags(&control_plane)?);
-    if tool == Tool::Kubeadm {
-        words.push("--skip-phases=preflight");
-    }
-    let init = measure(&control_plane, &words)?;
-    let join_at_once = measure_join(tool, &first, &JoinCommand::parse(&init.stdout)?)?;
-    control_plane.destroy()?;
-    first.destroy()?;
-    let join_later = measure_join(tool, &second, &shared.join)?;
-    let reset = measure(&second, &[tool.program(), "reset", "--force"])?;
-    shared.kubectl(&["delete", "node", &second.name, "--ignore-not-found"])?;
-    second.destroy()?;
-    Ok(Figures { init, join_at_once, join_later, reset })
+fn best(results: &Results, figure: Figure, tool: &str, name: &str) -> Result<f64, Failure> {
+    let values = results.values(figure, tool, name);
+    values.first().copied().ok_or_else(|| Failure::new(format!("{} of {tool} was not measured", figure.name()), name))
 }
 
-fn measure_join(tool: Tool, node: &Node, join: &JoinCommand) -> Result<Measured, Failure> {
-    let mut words = vec![tool.program(), "join"];
-    words.extend(join.arguments.iter().map(String::as_str));
-    if tool == Tool::Kubeadm {
-        words.push("--ignore-preflight-errors=FileExisting-crictl");
-    }
-    measure(node, &words)
-}
+/// Burns processor time itself and in a child, writes, and tells what /proc says of both: clock ticks, bytes, KiB.
+const WORK: &str = r#"
+for ((i = 0; i < 200000; i++)); do :; done
+bash -c 'for ((i = 0; i < 200000; i++)); do :; done; head -c 3000000 /dev/zero >/dev/null'
+read -r stat </proc/$$/stat; set -- ${stat##*) }
+echo $((${12} + ${13} + ${14} + ${15}))
+sed -n 's/^wchar: //p' /proc/$$/io
+sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$$/status"#;
 
-fn measure(node: &Node, words: &[&str]) -> Result<Measured, Failure> {
-    let output = node.run_with(&[&["bash", "-uc", MEASURE, "bash"], words].concat(), b"", PATIENCE)?.success()?;
-    let (first, rest) = output.stdout.split_once('\n').unwrap_or_default();
-    let (seconds, kib) = first.split_once(' ').unwrap_or_default();
-    match (seconds.parse(), kib.parse()) {
-        (Ok(seconds), Ok(kib)) => Ok(Measured { seconds, kib, stdout: rest.to_owned() }),
-        _ => Err(Failure::new("nothing was measured", &output)),
-    }
+#[test]
+fn the_meter_tells_what_proc_tells() {
+    let meter = Meter { program: env!("CARGO_BIN_EXE_e2e").into() };
+    let cost = meter.here("/bin/bash".as_ref(), &["-c", WORK]).unwrap();
+    let told: Vec<f64> = cost.stdout.lines().map(|line| line.trim().parse().unwrap()).collect();
+    let [ticks, handed, peak] = told[..] else { panic!("{}", cost.stdout) };
+    let cpu = cost.user + cost.system;
+    // What the script does after it has looked, and one tick for each of four numbers.
+    assert!(ticks > 10.0 && (cpu - ticks / 100.0).abs() < 0.08, "{cost:?}");
+    assert!(handed >= 3e6 && cost.handed as f64 >= handed && cost.handed as f64 - handed < 1000.0, "{cost:?}");
+    assert!(cost.peak_kib as f64 >= peak, "{cost:?}");
+    assert!(cost.seconds > cpu / 4.0 && cost.began > 0.0, "{cost:?}");
 }

@@ -1,0 +1,159 @@
+//! Where init and join spend their time: kubestrap's own events, the components' milestones below them, as pictures. The
+//! commands run once more for it, with `-o json`, outside the series.
+
+use super::milestones;
+use super::pair::name;
+use super::process::Cost;
+use super::report::write;
+use super::subject::{Bench, add_pod_network, init_words, join_words, settled};
+use super::svg::{Bar, Lane, Picture};
+use super::watch::{Sight, Watch};
+use crate::cluster::{Cluster, SETTLES};
+use crate::failure::Failure;
+use crate::nodes::Node;
+use crate::say;
+use crate::tool::{JoinCommand, Tool};
+use serde_json::Value;
+use std::path::Path;
+
+const TOOL: Tool = Tool::Kubestrap;
+
+/// Writes timeline-init.svg, timeline-join-at-once.svg and timeline-join.svg, and the events beside them.
+pub(super) fn draw(bench: &Bench<'_>, out: &Path) -> Result<(), Failure> {
+    let names = ["cp", "1", "2"].map(|role| name(TOOL, 0, &format!("line-{role}")));
+    let mut nodes = bench.nodes(TOOL, &names)?.into_iter();
+    let (Some(first), Some(one), Some(two)) = (nodes.next(), nodes.next(), nodes.next()) else {
+        return Err(Failure::new("there are no nodes", ""));
+    };
+    for worker in [&one, &two] {
+        add_pod_network(worker)?;
+    }
+    let watch = Watch::begin(&first);
+    let init = bench.on(&first, &told(init_words(TOOL, &first)?))?;
+    let events = events(&init.stdout)?;
+    let results: Vec<&str> = events.iter().filter_map(|event| event["text"].as_str()).collect();
+    let join = JoinCommand::parse(&results.join("\n"))?;
+    let at_once = bench.on(&one, &told(join_words(TOOL, &join)))?;
+    let readyz = Some(watch.wait(&Sight::Readyz, SETTLES)?);
+    let shown = Shown { file: "init", title: "kubestrap init", node: &first, cost: &init, readyz, through: None };
+    shown.draw(out, &watch)?;
+    let mut cluster = Cluster::adopt(bench.run, first, join)?;
+    let title = "kubestrap join, right after init";
+    let (cost, through) = (&at_once, Some(&cluster.control_plane));
+    Shown { file: "join-at-once", title, node: &one, cost, readyz: None, through }.draw(out, &watch)?;
+    cluster.workers.push(one);
+    let join = settled(&cluster, TOOL)?;
+    let later = bench.on(&two, &told(join_words(TOOL, &join)))?;
+    let title = "kubestrap join, when the cluster has settled";
+    Shown { file: "join", title, node: &two, cost: &later, readyz: None, through: None }.draw(out, &watch)?;
+    cluster.workers.push(two);
+    cluster.destroy()
+}
+
+fn told(mut words: Vec<String>) -> Vec<String> {
+    words.extend(["-o", "json"].map(str::to_owned));
+    words
+}
+
+/// A command of which there is a picture.
+struct Shown<'a> {
+    file: &'static str,
+    title: &'static str,
+    node: &'a Node,
+    cost: &'a Cost,
+    /// When it answered ok, of an init.
+    readyz: Option<f64>,
+    /// The control-plane node whose controllers a join waits for.
+    through: Option<&'a Node>,
+}
+
+impl Shown<'_> {
+    fn draw(&self, out: &Path, watch: &Watch) -> Result<(), Failure> {
+        let Cost { began, began_at, seconds, ref stdout, .. } = *self.cost;
+        let events = events(stdout)?;
+        let registered = watch.wait(&Sight::Registered(self.node.name.clone()), SETTLES)?;
+        let mut moments = vec![(registered - began, "Node registered".to_owned()), (seconds, "returned".to_owned())];
+        moments.extend(self.readyz.map(|at| (at - began, "/readyz".to_owned())));
+        moments.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let mut lanes = phases(&events);
+        lanes.extend(milestones::lanes(self.node, began, began_at, self.readyz.is_some())?);
+        if let Some(node) = self.through {
+            lanes.push(milestones::controllers(node, began, began_at)?);
+        }
+        let picture = Picture { title: format!("{}: {seconds:.2} s (Kubernetes 1.20.2)", self.title), lanes, moments };
+        write(out, &format!("timeline-{}.svg", self.file), &picture.drawn())?;
+        write(out, &format!("timeline-{}.jsonl", self.file), &without_secrets(&events))?;
+        say(&format!("timeline of {}: {seconds:.2} s", self.file));
+        Ok(())
+    }
+}
+
+fn events(stdout: &str) -> Result<Vec<Value>, Failure> {
+    let lines = stdout.lines().map(serde_json::from_str::<Value>).collect::<Result<_, _>>();
+    lines.map_err(|error| Failure::new(format!("kubestrap told no events: {error}"), stdout))
+}
+
+/// Results hold the token; the nodes are gone by the time anybody reads it, and yet.
+fn without_secrets(events: &[Value]) -> String {
+    events.iter().filter(|event| event["event"] != "result").map(|event| format!("{event}\n")).collect()
+}
+
+/// A lane per phase or group. What comes before the first phase is reading and resolving.
+fn phases(events: &[Value]) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    let mut began = None;
+    for event in events {
+        let (Some(at), Some(path)) = (event["at"].as_f64(), event["phase"].as_str()) else { continue };
+        match event["event"].as_str() {
+            Some("phase-started") => {
+                if lanes.is_empty() {
+                    let bar = Bar { from: 0.0, to: at, title: "before the first phase".into() };
+                    lanes.push(Lane {
+                        name: "reads and resolves".into(),
+                        bars: vec![bar],
+                        is_own: true,
+                        ..Lane::default()
+                    });
+                }
+                began = Some(at);
+            }
+            Some("phase-finished") => {
+                let bar = Bar { from: began.take().unwrap_or(at), to: at, title: path.to_owned() };
+                let group = path.split('/').next().unwrap_or(path);
+                match lanes.last_mut() {
+                    Some(lane) if lane.name == group => lane.bars.push(bar),
+                    _ => lanes.push(Lane { name: group.into(), bars: vec![bar], is_own: true, ..Lane::default() }),
+                }
+            }
+            _ => {}
+        }
+    }
+    for lane in &mut lanes {
+        lane.note = format!("{:.2} s", lane.bars.iter().map(|bar| bar.to - bar.from).sum::<f64>());
+    }
+    lanes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_of_a_group_share_a_lane() {
+        let events = events(
+            r#"{"event":"started","command":"init","at":0.1}
+{"event":"phase-started","phase":"certs/ca","at":0.2}
+{"event":"phase-finished","phase":"certs/ca","changes":2,"seconds":0.1,"at":0.3}
+{"event":"phase-started","phase":"certs/sa","at":0.3}
+{"event":"phase-finished","phase":"certs/sa","changes":2,"seconds":0.2,"at":0.5}
+{"event":"phase-skipped","phase":"upload-certs","why":"not asked for","at":0.5}
+{"event":"result","text":"kubeadm join … --token abc","at":0.6}"#,
+        )
+        .unwrap();
+        let lanes: Vec<(String, usize, String)> =
+            phases(&events).into_iter().map(|lane| (lane.name, lane.bars.len(), lane.note)).collect();
+        let expected = [("reads and resolves", 1, "0.20 s"), ("certs", 2, "0.30 s")];
+        assert_eq!(lanes, expected.map(|(name, bars, note)| (name.to_owned(), bars, note.to_owned())));
+        assert!(!without_secrets(&events).contains("--token"));
+    }
+}
