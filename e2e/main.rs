@@ -109,6 +109,9 @@ fn scale(options: &[&str]) -> Result<(), Failure> {
     }
     let program = std::env::current_exe().map_err(|error| Failure::new("cannot find the e2e program", error))?;
     let run = Run::begin(&program, &prepare()?)?;
+    if std::env::var("E2E_KEEP").as_deref() == Ok("always") {
+        run.keep()?;
+    }
     let report = many::measure(&run, &program, extent).inspect_err(|failure| {
         say(&format!("logs are in {}", logs::collect(&run, "scale", failure, None).display()));
     })?;

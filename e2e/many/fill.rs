@@ -44,22 +44,25 @@ pub fn fill(cluster: &Cluster, crowd: Crowd) -> Result<(), Failure> {
 }
 
 fn send(node: &Node, path: &str, objects: &[Value]) -> Result<(), Failure> {
-    let requests = objects.iter().map(|object| request(node, path, object));
+    let requests: Vec<String> = objects.iter().map(|object| request(node, path, object)).collect();
     let config = format!("{FOLDER}/requests");
-    node.run_with(&["sh", "-euc", "cat >\"$1\"", "sh", &config], requests.collect::<String>().as_bytes(), PATIENCE)?;
+    // Each forgets all that was said for the one before it.
+    let text = requests.join("next\n");
+    let write = ["sh", "-euc", "umask 077; cat >\"$1\"", "sh", &config];
+    node.run_with(&write, text.as_bytes(), PATIENCE)?.success()?;
     let curl = ["curl", "--silent", "--show-error", "--parallel", "--parallel-max", "50", "--config", &config];
     let codes = node.run_with(&curl, b"", PATIENCE)?.success()?.stdout;
     let made = codes.lines().filter(|code| *code == "201").count();
     expect(made == objects.len(), format!("not all objects below {path} were made"), format!("{made} {codes:.2000}"))
 }
 
-/// One request in a configuration file of curl; `next` forgets all that was said before.
+/// One request in a configuration file of curl.
 fn request(node: &Node, path: &str, object: &Value) -> String {
     let text = object.to_string().replace('\\', "\\\\").replace('"', "\\\"");
     format!(
         "url = \"https://{}:6443{path}\"\nheader = \"Content-Type: application/json\"\ndata = \"{text}\"\n\
          cacert = /etc/kubernetes/pki/ca.crt\ncert = {FOLDER}/certificate.pem\nkey = {FOLDER}/key.pem\n\
-         output = /dev/null\nwrite-out = \"%{{http_code}}\\n\"\nnext\n",
+         output = /dev/null\nwrite-out = \"%{{http_code}}\\n\"\n",
         node.address
     )
 }

@@ -8,12 +8,11 @@ use crate::nodes::Node;
 use crate::tool::PATIENCE;
 use serde::Serialize;
 
-const COMMANDS: [&[&str]; 5] = [
+const COMMANDS: [&[&str]; 4] = [
     &["kubestrap", "status"],
     &["kubestrap", "token", "list"],
     &["kubestrap", "token", "list", "--output", "json"],
     &["kubestrap", "certs", "check-expiration"],
-    &["kubestrap", "token", "create", "--dry-run"],
 ];
 
 /// Medians of several runs of one command; the largest peak of its memory.

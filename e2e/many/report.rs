@@ -87,6 +87,16 @@ impl Joins {
         self.good().map(|join| join.seconds).fold(0.0, f64::max)
     }
 
+    /// That all joins succeeded, and none took much longer than the others.
+    pub fn check(&self) -> Result<(), Failure> {
+        let why = self.joins.iter().filter_map(|join| Some(format!("{}: {}", join.name, join.problem.as_ref()?)));
+        let failed: Vec<String> = why.collect();
+        expect(failed.is_empty(), format!("{} joins failed", failed.len()), failed[..failed.len().min(3)].join("\n"))?;
+        let (slowest, median) = (self.slowest(), self.median());
+        let seconds = format!("{slowest:.2} s, where the median is {median:.2} s");
+        expect(slowest <= SLOWEST * median, "a join took much longer than the others", seconds)
+    }
+
     /// From the first start to the last end.
     fn took(&self) -> f64 {
         self.joins.iter().map(|join| join.began + join.seconds).fold(0.0, f64::max)
@@ -107,17 +117,8 @@ impl Report {
         }
     }
 
-    /// That all joins succeeded, and none took much longer than the others.
     pub fn check(&self) -> Result<(), Failure> {
-        let failed: Vec<_> =
-            self.joins.joins.iter().filter_map(|join| Some((&join.name, join.problem.as_ref()?))).collect();
-        expect(
-            failed.is_empty(),
-            format!("{} joins failed", failed.len()),
-            failed.iter().take(3).map(|(name, why)| format!("{name}: {why}")).collect::<Vec<_>>().join("\n"),
-        )?;
-        let (slowest, median) = (self.joins.slowest(), self.joins.median());
-        expect(slowest <= SLOWEST * median, "a join took much longer than the others", self.text())
+        self.joins.check()
     }
 
     pub fn text(&self) -> String {

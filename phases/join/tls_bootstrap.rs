@@ -23,7 +23,12 @@ use crate::kubeconfig::render_for_kubelet;
 use crate::objects;
 use crate::plan::{Artifact, Phase, damage};
 use crate::problem::Problem;
-use crate::world::{Change, Clock, Content, FileKind, Identity, KeyAlgorithm, Probe, Wait, World, sha256_hex};
+use crate::world::{
+    Change, Clock, Content, FileKind, Identity, KeyAlgorithm, ObjectRef, Probe, Wait, World, sha256_hex,
+};
+
+/// How long news are waited for before it is looked whether the user wants to stop.
+const NEWS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The phase.
 pub struct TlsBootstrap;
@@ -138,16 +143,16 @@ fn certificate(job: &dyn Joining, key: &PrivateKey, world: &World<'_>) -> Result
     let wait = Wait {
         what: "the kubelet's certificate",
         within: job.discovery().tls_bootstrap_timeout,
-        // Where an approver runs, it is done within a tenth of a second.
+        // Between two answers; the API server tells when there is news.
         every: Duration::from_millis(20),
     };
     let mut issued = None;
+    let mut seen = Seen::default();
     let outcome = world.time().wait(&wait, &mut || {
-        let status = match status(&name, &identity, world) {
-            Ok(status) => status.unwrap_or_default(),
-            Err(problem) if problem.id == "api-unreachable" => return Ok(Probe::NotYet(problem.why)),
-            Err(problem) => return Err(problem),
-        };
+        if let Err(problem) = seen.look(&name, &identity, world) {
+            return if objects::may_pass(&problem) { Ok(Probe::NotYet(problem.why)) } else { Err(problem) };
+        }
+        let status = seen.status.clone();
         if let Some(ByteString(bytes)) = &status.certificate {
             issued = Some(String::from_utf8_lossy(bytes).into_owned());
             return Ok(Probe::Yes);
@@ -169,6 +174,27 @@ fn certificate(job: &dyn Joining, key: &PrivateKey, world: &World<'_>) -> Result
         Err(Problem::new("csr-mismatch", "the certificate that was issued does not belong to the kubelet's key")
             .at(format!("CertificateSigningRequest {name}"))
             .fix(format!("kubectl delete csr {name}, then run the same command again")))
+    }
+}
+
+/// The request as the API server told of it last.
+#[derive(Default)]
+struct Seen {
+    version: String,
+    status: CertificateSigningRequestStatus,
+}
+
+impl Seen {
+    /// Waits for news, but not for long: the user may want to stop.
+    fn look(&mut self, name: &str, identity: &Identity, world: &World<'_>) -> Result<(), Problem> {
+        let reference = ObjectRef::new("certificates.k8s.io/v1", "CertificateSigningRequest", "", name);
+        let Some(found) = world.cluster().news(identity, &reference, &self.version, NEWS_WITHIN)? else {
+            return Ok(());
+        };
+        let request: CertificateSigningRequest = objects::read(&reference, found)?;
+        self.version = request.metadata.resource_version.unwrap_or_default();
+        self.status = request.status.unwrap_or_default();
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +18,28 @@ pub trait Cluster {
     fn get(&self, identity: &Identity, object: &ObjectRef) -> Result<Option<Value>, ClusterError>;
     /// The objects of a kind, in one namespace or (with an empty one) in all; `query` narrows them, as in `labelSelector=a%3Db`.
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError>;
+    /// The same objects one after the other, as the server hands them out in parts: where there may be many, of which
+    /// little is kept.
+    fn each(
+        &self,
+        identity: &Identity,
+        of: &ObjectRef,
+        query: &str,
+        take: &mut dyn FnMut(Value),
+    ) -> Result<(), ClusterError> {
+        self.list(identity, of, query).map(|found| found.into_iter().for_each(take))
+    }
+    /// What has become of an object since a version of it: waits until it is another one, but not longer than this. `None`
+    /// when nothing has happened. Without a version, what is there is news. A port that cannot wait gives what is there.
+    fn news(
+        &self,
+        identity: &Identity,
+        object: &ObjectRef,
+        _since: &str,
+        _within: Duration,
+    ) -> Result<Option<Value>, ClusterError> {
+        self.get(identity, object)
+    }
     /// A plain GET of a path such as `/readyz`.
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError>;
     /// Works out what would take a change back.

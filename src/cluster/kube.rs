@@ -7,7 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{Method, Request};
+use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
 use kubestrap_phases::world::{Answer, Cluster, ClusterError, Content, Identity, ObjectChange, ObjectRef, Undo, Verb};
@@ -21,6 +23,13 @@ use crate::host::{Linux, Root};
 /// Limit for one request, as kubeadm has it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often a request is sent to a server that has too much to do, as client-go does, and the pause that it asks for.
+const TRIES: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many objects of a list are asked for at once, as kubectl does.
+const PAGE: usize = 500;
+
 /// All API servers, by who asks.
 pub(crate) struct ApiServers {
     runtime: Runtime,
@@ -32,10 +41,21 @@ pub(crate) struct ApiServers {
 /// Who asks, and when the file with the credentials was written.
 type Asker = (Identity, Option<SystemTime>);
 
+/// How much of an answer is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    /// Of one that goes on: what comes first, in whole lines.
+    FirstLines,
+}
+
 struct Response {
     server: String,
     status: u16,
     date: Option<i64>,
+    /// It has not looked at the request, and asks to send it again in a second. Other refusals with the same status, such
+    /// as of an eviction, are somebody's decision.
+    is_of_busy_server: bool,
     body: Vec<u8>,
 }
 
@@ -68,29 +88,44 @@ impl ApiServers {
         path: &str,
         body: Option<(&str, &[u8])>,
     ) -> Result<Response, ClusterError> {
+        let (content_type, bytes) = body.unwrap_or(("application/json", &[]));
+        let request = || {
+            let request = Request::builder().method(method.clone()).uri(path).header(CONTENT_TYPE, content_type);
+            request.body(Body::from(bytes.to_vec()))
+        };
+        for _ in 1..TRIES {
+            let response = self.exchange(identity, request(), (Part::Whole, REQUEST_TIMEOUT))?;
+            if !response.is_of_busy_server {
+                return Ok(response);
+            }
+            std::thread::sleep(BUSY_PAUSE);
+        }
+        self.exchange(identity, request(), (Part::Whole, REQUEST_TIMEOUT))
+    }
+
+    fn exchange(
+        &self,
+        identity: &Identity,
+        request: http::Result<Request<Body>>,
+        (part, within): (Part, Duration),
+    ) -> Result<Response, ClusterError> {
         let (server, client) = self.client(identity)?;
         let unreachable =
             |cause: String| ClusterError::Unreachable { server: server.clone(), source: io::Error::other(cause) };
-        let (content_type, bytes) = body.unwrap_or(("application/json", &[]));
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(http::header::CONTENT_TYPE, content_type)
-            .body(Body::from(bytes.to_vec()))
-            .map_err(|error| unreachable(error.to_string()))?;
+        let request = request.map_err(|error| unreachable(error.to_string()))?;
         self.runtime.block_on(async {
             let exchange = async {
                 let response = client.send(request).await.map_err(|error| unreachable(innermost(&error)))?;
                 let status = response.status().as_u16();
-                let date =
-                    response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
-                let body =
-                    response.into_body().collect_bytes().await.map_err(|error| unreachable(innermost(&error)))?;
-                Ok(Response { server: server.clone(), status, date, body: body.to_vec() })
+                let date = response.headers().get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
+                let is_of_busy_server =
+                    status == 429 && response.headers().get(RETRY_AFTER).is_some_and(|seconds| seconds == "1");
+                let body = read(response.into_body(), part).await.map_err(|error| unreachable(innermost(&error)))?;
+                Ok(Response { server: server.clone(), status, date, is_of_busy_server, body })
             };
-            match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
+            match tokio::time::timeout(within, exchange).await {
                 Ok(done) => done,
-                Err(_) => Err(unreachable(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()))),
+                Err(_) => Err(unreachable(format!("no answer within {} s", within.as_secs()))),
             }
         })
     }
@@ -122,17 +157,68 @@ impl Cluster for ApiServers {
     }
 
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
-        let path = format!("{}?{query}", paths::collection(of));
-        let response = self.send(identity, Method::GET, path.trim_end_matches('?'), None)?;
-        let found = self.value(response, &format!("list {}", of.kind))?.unwrap_or(Value::Null);
-        let items = found.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        // The items of a list do not say what they are.
-        let named = items.into_iter().map(|mut item| {
-            item["apiVersion"] = Value::from(of.api_version.as_str());
-            item["kind"] = Value::from(of.kind.as_str());
-            item
-        });
-        Ok(named.collect())
+        let mut found = Vec::new();
+        self.each(identity, of, query, &mut |item| found.push(item))?;
+        Ok(found)
+    }
+
+    fn each(
+        &self,
+        identity: &Identity,
+        of: &ObjectRef,
+        query: &str,
+        take: &mut dyn FnMut(Value),
+    ) -> Result<(), ClusterError> {
+        let mut from = String::new();
+        loop {
+            let path = paths::page(of, query, PAGE, &from);
+            let response = self.send(identity, Method::GET, &path, None)?;
+            let mut page = self.value(response, &format!("list {}", of.kind))?.unwrap_or(Value::Null);
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                for mut item in items {
+                    // The items of a list do not say what they are.
+                    item["apiVersion"] = Value::from(of.api_version.as_str());
+                    item["kind"] = Value::from(of.kind.as_str());
+                    take(item);
+                }
+            }
+            match page.pointer("/metadata/continue").and_then(Value::as_str) {
+                Some(next) if !next.is_empty() => next.clone_into(&mut from),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn news(
+        &self,
+        identity: &Identity,
+        object: &ObjectRef,
+        since: &str,
+        within: Duration,
+    ) -> Result<Option<Value>, ClusterError> {
+        let request = Request::get(paths::watch(object, since, within)).body(Body::empty());
+        let response = self.exchange(identity, request, (Part::FirstLines, within + REQUEST_TIMEOUT))?;
+        let action = format!("watch {object}");
+        match response.status {
+            200 => {}
+            // The version is too old to tell what has happened since: what is there is news.
+            410 => return self.get(identity, object),
+            status => return Err(refusal(response, status, &action)),
+        }
+        // As many events as came at once, one in a line; the last one tells how it is now.
+        let text = String::from_utf8_lossy(&response.body);
+        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let Some(mut last) = events.last() else { return Ok(None) };
+        match last["type"].as_str() {
+            Some("ADDED" | "MODIFIED") => Ok(Some(last["object"].take())),
+            Some("ERROR") if last["object"]["code"] == 410 => self.get(identity, object),
+            Some("ERROR") => {
+                let status = last["object"]["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+                let body = last["object"].to_string().into_bytes();
+                Err(refusal(Response { body, ..response }, status, &action))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
@@ -201,6 +287,19 @@ impl ApiServers {
     }
 }
 
+async fn read(mut body: Body, part: Part) -> Result<Vec<u8>, kube::Error> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            read.extend_from_slice(&data);
+        }
+        if part == Part::FirstLines && read.ends_with(b"\n") {
+            break;
+        }
+    }
+    Ok(read)
+}
+
 fn verb_word(verb: Verb) -> &'static str {
     match verb {
         Verb::Put | Verb::Create => "apply",
@@ -237,12 +336,5 @@ fn http_date(text: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_servers_clock_is_read_from_its_date() {
-        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
-        assert_eq!(http_date("yesterday"), None);
-    }
-}
+#[path = "kube_tests.rs"]
+mod tests;
