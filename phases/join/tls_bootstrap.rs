@@ -27,8 +27,8 @@ use crate::world::{
     Change, Clock, Content, FileKind, Identity, KeyAlgorithm, ObjectRef, Probe, Wait, World, sha256_hex,
 };
 
-/// How long news are waited for before it is looked whether the user wants to stop.
-const NEWS_WITHIN: Duration = Duration::from_secs(1);
+/// How long the request is watched before it is looked whether the user wants to stop.
+const WATCHED_FOR: Duration = Duration::from_secs(1);
 
 /// The phase.
 pub struct TlsBootstrap;
@@ -143,26 +143,22 @@ fn certificate(job: &dyn Joining, key: &PrivateKey, world: &World<'_>) -> Result
     let wait = Wait {
         what: "the kubelet's certificate",
         within: job.discovery().tls_bootstrap_timeout,
-        // Between two answers; the API server tells when there is news.
+        // Between two watches.
         every: Duration::from_millis(20),
     };
+    let reference = ObjectRef::of(&objects::value(&signing_request(&name, String::new())));
     let mut issued = None;
-    let mut seen = Seen::default();
     let outcome = world.time().wait(&wait, &mut || {
-        if let Err(problem) = seen.look(&name, &identity, world) {
-            return if objects::may_pass(&problem) { Ok(Probe::NotYet(problem.why)) } else { Err(problem) };
+        let mut answer = Ok(Probe::NotYet(format!("there is no {name}")));
+        let watched = world.cluster().watch(&identity, &reference, WATCHED_FOR, &mut |found| {
+            answer = objects::read(&reference, found).and_then(|request| judge(request, &mut issued));
+            !matches!(answer, Ok(Probe::NotYet(_)))
+        });
+        match watched.map_err(Problem::from) {
+            Ok(()) => answer,
+            Err(problem) if objects::may_pass(&problem) => Ok(Probe::NotYet(problem.why)),
+            Err(problem) => Err(problem),
         }
-        let status = seen.status.clone();
-        if let Some(ByteString(bytes)) = &status.certificate {
-            issued = Some(String::from_utf8_lossy(bytes).into_owned());
-            return Ok(Probe::Yes);
-        }
-        let conditions = status.conditions.unwrap_or_default();
-        if let Some(refused) = conditions.iter().find(|condition| matches!(&*condition.type_, "Denied" | "Failed")) {
-            return Err(denied(&name, refused.message.as_deref().unwrap_or_default()));
-        }
-        let is_approved = conditions.iter().any(|condition| condition.type_ == "Approved");
-        Ok(Probe::NotYet(format!("{name} is {}", if is_approved { "approved, not signed" } else { "not approved" })))
     });
     outcome.map_err(|error| pending(&name, error.into_problem("csr-pending", "the kubelet gets no certificate")))?;
     let Some(issued) = issued else { return Ok(None) };
@@ -177,25 +173,20 @@ fn certificate(job: &dyn Joining, key: &PrivateKey, world: &World<'_>) -> Result
     }
 }
 
-/// The request as the API server told of it last.
-#[derive(Default)]
-struct Seen {
-    version: String,
-    status: CertificateSigningRequestStatus,
-}
-
-impl Seen {
-    /// Waits for news, but not for long: the user may want to stop.
-    fn look(&mut self, name: &str, identity: &Identity, world: &World<'_>) -> Result<(), Problem> {
-        let reference = ObjectRef::new("certificates.k8s.io/v1", "CertificateSigningRequest", "", name);
-        let Some(found) = world.cluster().news(identity, &reference, &self.version, NEWS_WITHIN)? else {
-            return Ok(());
-        };
-        let request: CertificateSigningRequest = objects::read(&reference, found)?;
-        self.version = request.metadata.resource_version.unwrap_or_default();
-        self.status = request.status.unwrap_or_default();
-        Ok(())
+/// Whether a request has been answered, and with which certificate.
+fn judge(request: CertificateSigningRequest, issued: &mut Option<String>) -> Result<Probe, Problem> {
+    let name = request.metadata.name.unwrap_or_default();
+    let status = request.status.unwrap_or_default();
+    if let Some(ByteString(bytes)) = &status.certificate {
+        *issued = Some(String::from_utf8_lossy(bytes).into_owned());
+        return Ok(Probe::Yes);
     }
+    let conditions = status.conditions.unwrap_or_default();
+    if let Some(refused) = conditions.iter().find(|condition| matches!(&*condition.type_, "Denied" | "Failed")) {
+        return Err(denied(&name, refused.message.as_deref().unwrap_or_default()));
+    }
+    let is_approved = conditions.iter().any(|condition| condition.type_ == "Approved");
+    Ok(Probe::NotYet(format!("{name} is {}", if is_approved { "approved, not signed" } else { "not approved" })))
 }
 
 fn status(

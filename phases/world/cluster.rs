@@ -29,16 +29,19 @@ pub trait Cluster {
     ) -> Result<(), ClusterError> {
         self.list(identity, of, query).map(|found| found.into_iter().for_each(take))
     }
-    /// What has become of an object since a version of it: waits until it is another one, but not longer than this. `None`
-    /// when nothing has happened. Without a version, what is there is news. A port that cannot wait gives what is there.
-    fn news(
+    /// Shows an object as it is and each time it changes, until `enough` says so or the time is over; nothing is shown where
+    /// there is no such object. A port that cannot wait shows what is there.
+    fn watch(
         &self,
         identity: &Identity,
         object: &ObjectRef,
-        _since: &str,
         _within: Duration,
-    ) -> Result<Option<Value>, ClusterError> {
-        self.get(identity, object)
+        enough: &mut dyn FnMut(Value) -> bool,
+    ) -> Result<(), ClusterError> {
+        if let Some(found) = self.get(identity, object)? {
+            enough(found);
+        }
+        Ok(())
     }
     /// A plain GET of a path such as `/readyz`.
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError>;

@@ -165,14 +165,14 @@ impl<C: Cluster> Cluster for Presumed<C> {
         self.unless_away(self.real.each(identity, of, query, take), ())
     }
 
-    fn news(
+    fn watch(
         &self,
         identity: &Identity,
         object: &ObjectRef,
-        since: &str,
         within: Duration,
-    ) -> Result<Option<Value>, ClusterError> {
-        self.unless_away(self.real.news(identity, object, since, within), None)
+        enough: &mut dyn FnMut(Value) -> bool,
+    ) -> Result<(), ClusterError> {
+        self.unless_away(self.real.watch(identity, object, within, enough), ())
     }
 
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {

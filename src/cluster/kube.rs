@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{Method, Request};
@@ -27,6 +27,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const TRIES: u32 = 10;
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
+/// How much later than asked for the server may end a watch. One that it ends leaves its connection to the next request.
+const WATCH_GRACE: Duration = Duration::from_secs(1);
+
 /// How many objects of a list are asked for at once, as kubectl does.
 const PAGE: usize = 500;
 
@@ -41,21 +44,18 @@ pub(crate) struct ApiServers {
 /// Who asks, and when the file with the credentials was written.
 type Asker = (Identity, Option<SystemTime>);
 
-/// How much of an answer is waited for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Whole,
-    /// Of one that goes on: what comes first, in whole lines.
-    FirstLines,
-}
-
-struct Response {
+/// How an answer begins.
+struct Head {
     server: String,
     status: u16,
     date: Option<i64>,
     /// It has not looked at the request, and asks to send it again in a second. Other refusals with the same status, such
     /// as of an eviction, are somebody's decision.
     is_of_busy_server: bool,
+}
+
+struct Response {
+    head: Head,
     body: Vec<u8>,
 }
 
@@ -89,53 +89,50 @@ impl ApiServers {
         body: Option<(&str, &[u8])>,
     ) -> Result<Response, ClusterError> {
         let (content_type, bytes) = body.unwrap_or(("application/json", &[]));
-        let request = || {
+        let mut tries = 0;
+        loop {
             let request = Request::builder().method(method.clone()).uri(path).header(CONTENT_TYPE, content_type);
-            request.body(Body::from(bytes.to_vec()))
-        };
-        for _ in 1..TRIES {
-            let response = self.exchange(identity, request(), (Part::Whole, REQUEST_TIMEOUT))?;
-            if !response.is_of_busy_server {
+            let (head, body) = self.begin(identity, request.body(Body::from(bytes.to_vec())))?;
+            let response = self.whole(head, body)?;
+            tries += 1;
+            if !response.head.is_of_busy_server || tries == TRIES {
                 return Ok(response);
             }
             std::thread::sleep(BUSY_PAUSE);
         }
-        self.exchange(identity, request(), (Part::Whole, REQUEST_TIMEOUT))
     }
 
-    fn exchange(
-        &self,
-        identity: &Identity,
-        request: http::Result<Request<Body>>,
-        (part, within): (Part, Duration),
-    ) -> Result<Response, ClusterError> {
+    /// Sends a request, until the answer begins.
+    fn begin(&self, identity: &Identity, request: http::Result<Request<Body>>) -> Result<(Head, Body), ClusterError> {
         let (server, client) = self.client(identity)?;
-        let unreachable =
-            |cause: String| ClusterError::Unreachable { server: server.clone(), source: io::Error::other(cause) };
-        let request = request.map_err(|error| unreachable(error.to_string()))?;
-        self.runtime.block_on(async {
-            let exchange = async {
-                let response = client.send(request).await.map_err(|error| unreachable(innermost(&error)))?;
-                let status = response.status().as_u16();
-                let date = response.headers().get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
-                let is_of_busy_server =
-                    status == 429 && response.headers().get(RETRY_AFTER).is_some_and(|seconds| seconds == "1");
-                let body = read(response.into_body(), part).await.map_err(|error| unreachable(innermost(&error)))?;
-                Ok(Response { server: server.clone(), status, date, is_of_busy_server, body })
-            };
-            match tokio::time::timeout(within, exchange).await {
-                Ok(done) => done,
-                Err(_) => Err(unreachable(format!("no answer within {} s", within.as_secs()))),
-            }
-        })
+        let request = request.map_err(|error| unreachable(&server, error.to_string()))?;
+        let response = self.in_time(&server, client.send(request))?;
+        let header = |name| response.headers().get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        let status = response.status().as_u16();
+        let date = header(DATE).and_then(http_date);
+        let is_of_busy_server = status == 429 && header(RETRY_AFTER) == Some("1");
+        Ok((Head { server, status, date, is_of_busy_server }, response.into_body()))
+    }
+
+    /// The answer to its end.
+    fn whole(&self, head: Head, body: Body) -> Result<Response, ClusterError> {
+        let body = self.in_time(&head.server, body.collect_bytes())?;
+        Ok(Response { head, body: body.to_vec() })
+    }
+
+    fn in_time<T>(&self, server: &str, work: impl Future<Output = Result<T, kube::Error>>) -> Result<T, ClusterError> {
+        match self.runtime.block_on(async { tokio::time::timeout(REQUEST_TIMEOUT, work).await }) {
+            Ok(done) => done.map_err(|error| unreachable(server, innermost(&error))),
+            Err(_) => Err(unreachable(server, format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()))),
+        }
     }
 
     /// The body of a good answer; `None` for 404.
     fn value(&self, response: Response, action: &str) -> Result<Option<Value>, ClusterError> {
-        match response.status {
+        match response.head.status {
             200..=299 => Ok(Some(serde_json::from_slice(&response.body).unwrap_or(Value::Null))),
             404 => Ok(None),
-            status => Err(refusal(response, status, action)),
+            _ => Err(refusal(response, action)),
         }
     }
 
@@ -189,44 +186,51 @@ impl Cluster for ApiServers {
         }
     }
 
-    fn news(
+    fn watch(
         &self,
         identity: &Identity,
         object: &ObjectRef,
-        since: &str,
         within: Duration,
-    ) -> Result<Option<Value>, ClusterError> {
-        let request = Request::get(paths::watch(object, since, within)).body(Body::empty());
-        let response = self.exchange(identity, request, (Part::FirstLines, within + REQUEST_TIMEOUT))?;
+        enough: &mut dyn FnMut(Value) -> bool,
+    ) -> Result<(), ClusterError> {
+        let request = Request::get(paths::watch(object, within)).body(Body::empty());
+        let (head, body) = self.begin(identity, request)?;
         let action = format!("watch {object}");
-        match response.status {
-            200 => {}
-            // The version is too old to tell what has happened since: what is there is news.
-            410 => return self.get(identity, object),
-            status => return Err(refusal(response, status, &action)),
+        if head.status != 200 {
+            return Err(refusal(self.whole(head, body)?, &action));
         }
-        // As many events as came at once, one in a line; the last one tells how it is now.
-        let text = String::from_utf8_lossy(&response.body);
-        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let Some(mut last) = events.last() else { return Ok(None) };
-        match last["type"].as_str() {
-            Some("ADDED" | "MODIFIED") => Ok(Some(last["object"].take())),
-            Some("ERROR") if last["object"]["code"] == 410 => self.get(identity, object),
-            Some("ERROR") => {
-                let status = last["object"]["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
-                let body = last["object"].to_string().into_bytes();
-                Err(refusal(Response { body, ..response }, status, &action))
+        let mut events = Lines { body, read: Vec::new() };
+        let until = Instant::now() + within + WATCH_GRACE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // What is shown may do anything, and so stands outside of the runtime.
+            let line = self.runtime.block_on(async { tokio::time::timeout(left, events.next()).await });
+            let Ok(line) = line else { return Ok(()) };
+            let Some(line) = line.map_err(|error| unreachable(&head.server, innermost(&error)))? else { return Ok(()) };
+            let mut event: Value = serde_json::from_slice(&line).unwrap_or_default();
+            let shown = event["object"].take();
+            match event["type"].as_str() {
+                Some("ADDED" | "MODIFIED") => {
+                    if enough(shown) {
+                        return Ok(());
+                    }
+                }
+                Some("ERROR") => {
+                    let status = shown["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+                    let body = shown.to_string().into_bytes();
+                    return Err(refusal(Response { head: Head { status, ..head }, body }, &action));
+                }
+                _ => {}
             }
-            _ => Ok(None),
         }
     }
 
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
         let response = self.send(identity, Method::GET, path, None)?;
         Ok(Answer {
-            status: response.status,
+            status: response.head.status,
             body: String::from_utf8_lossy(&response.body).into_owned(),
-            server_time: response.date,
+            server_time: response.head.date,
         })
     }
 
@@ -251,7 +255,7 @@ impl Cluster for ApiServers {
         let response = match change.verb {
             Verb::Put | Verb::Create => {
                 let made = self.send(&change.identity, Method::POST, &paths::collection(&change.object), json)?;
-                match (made.status, change.verb) {
+                match (made.head.status, change.verb) {
                     // A Service whose address is taken is refused as invalid although it is the same Service.
                     (409 | 422, Verb::Put) => self.replace(change, &path)?,
                     (409, Verb::Create) => return Ok(()),
@@ -265,13 +269,13 @@ impl Cluster for ApiServers {
             Verb::Delete => self.send(&change.identity, Method::DELETE, &path, None)?,
             Verb::Evict => {
                 let modern = self.eviction(change, "policy/v1")?;
-                if modern.status == 400 { self.eviction(change, "policy/v1beta1")? } else { modern }
+                if modern.head.status == 400 { self.eviction(change, "policy/v1beta1")? } else { modern }
             }
         };
-        match response.status {
+        match response.head.status {
             200..=299 => Ok(()),
             404 if matches!(change.verb, Verb::Delete | Verb::Evict) => Ok(()),
-            status => Err(refusal(response, status, &action)),
+            _ => Err(refusal(response, &action)),
         }
     }
 }
@@ -287,17 +291,29 @@ impl ApiServers {
     }
 }
 
-async fn read(mut body: Body, part: Part) -> Result<Vec<u8>, kube::Error> {
-    let mut read = Vec::new();
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            read.extend_from_slice(&data);
-        }
-        if part == Part::FirstLines && read.ends_with(b"\n") {
-            break;
+/// The lines of an answer, as they come.
+struct Lines {
+    body: Body,
+    read: Vec<u8>,
+}
+
+impl Lines {
+    /// `None` at the end. Nothing is lost where it is not waited for to the end.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, kube::Error> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                return Ok(Some(self.read.drain(..=end).collect()));
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            if let Ok(data) = frame?.into_data() {
+                self.read.extend_from_slice(&data);
+            }
         }
     }
-    Ok(read)
+}
+
+fn unreachable(server: &str, cause: String) -> ClusterError {
+    ClusterError::Unreachable { server: server.to_owned(), source: io::Error::other(cause) }
 }
 
 fn verb_word(verb: Verb) -> &'static str {
@@ -309,17 +325,17 @@ fn verb_word(verb: Verb) -> &'static str {
     }
 }
 
-fn refusal(response: Response, status: u16, action: &str) -> ClusterError {
+fn refusal(response: Response, action: &str) -> ClusterError {
     let body = String::from_utf8_lossy(&response.body).into_owned();
     let message = serde_json::from_str::<Value>(&body)
         .ok()
         .and_then(|status| status.get("message").and_then(Value::as_str).map(str::to_owned))
         .unwrap_or(body);
     ClusterError::Refused {
-        server: response.server,
+        server: response.head.server,
         action: action.to_owned(),
-        status,
-        source: io::Error::other(format!("{status}: {}", message.trim())),
+        status: response.head.status,
+        source: io::Error::other(format!("{}: {}", response.head.status, message.trim())),
     }
 }
 

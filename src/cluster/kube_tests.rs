@@ -69,53 +69,63 @@ fn a_server_that_is_busy_is_asked_again_and_a_refusal_is_not() {
     assert_eq!(asked.join().unwrap().len(), 1);
 }
 
-#[test]
-fn news_are_the_last_of_the_events_that_came_at_once() {
-    let event = |kind: &str, version: &str| {
-        let object = json!({"metadata": {"resourceVersion": version}});
-        format!("{}\n", json!({"type": kind, "object": object}))
-    };
-    let gone = json!({"type": "ERROR", "object": {"code": 410, "message": "too old"}}).to_string();
-    let broken = json!({"type": "ERROR", "object": {"code": 500, "message": "no"}}).to_string();
-    let second = Duration::from_secs(1);
-    let news = |answers| {
-        let (identity, asked) = server(answers);
-        let news = servers().news(&identity, &a_node(), "6", second);
-        (news, asked.join().unwrap())
-    };
-    let version = |found: Option<Value>| found.map(|found| found["metadata"]["resourceVersion"].clone());
+fn event(kind: &str, version: &str) -> String {
+    let object = json!({"metadata": {"resourceVersion": version}});
+    format!("{}\n", json!({"type": kind, "object": object}))
+}
 
-    let (found, asked) = news(vec![answer("200 OK", "", &(event("ADDED", "7") + &event("MODIFIED", "8")))]);
-    assert_eq!(version(found.unwrap()), Some(json!("8")));
-    let path = "GET /api/v1/nodes?watch=1&fieldSelector=metadata.name%3Dn1&timeoutSeconds=1&resourceVersion=6 HTTP/1.1";
-    assert_eq!(asked, [path]);
-    for (name, body, expected) in [("nothing", String::new(), None), ("deleted", event("DELETED", "9"), None)] {
-        assert_eq!(version(news(vec![answer("200 OK", "", &body)]).0.unwrap()), expected, "{name}");
-    }
-    for first in [answer("200 OK", "", &gone), answer("410 Gone", "", "{}")] {
-        let now = answer("200 OK", "", &json!({"metadata": {"resourceVersion": "12"}}).to_string());
-        let (found, asked) = news(vec![first, now]);
-        assert_eq!(version(found.unwrap()), Some(json!("12")));
-        assert_eq!(asked[1], "GET /api/v1/nodes/n1 HTTP/1.1");
-    }
-    assert_eq!(news(vec![answer("200 OK", "", &broken)]).0.unwrap_err().status(), Some(500));
+/// What is shown until the version that is enough.
+fn watched(identity: &Identity, enough: &str) -> (Vec<Value>, Result<(), ClusterError>) {
+    let mut shown = Vec::new();
+    let outcome = servers().watch(identity, &a_node(), Duration::from_secs(1), &mut |found| {
+        shown.push(found["metadata"]["resourceVersion"].clone());
+        shown.last().is_some_and(|version| version == enough)
+    });
+    (shown, outcome)
 }
 
 #[test]
-fn news_are_given_while_the_answer_goes_on() {
+fn an_object_is_shown_with_its_changes_until_the_server_ends_or_refuses() {
+    let (added, modified, deleted) = (event("ADDED", "7"), event("MODIFIED", "8"), event("DELETED", "9"));
+    let broken = json!({"type": "ERROR", "object": {"code": 410, "message": "too old"}}).to_string() + "\n";
+    for (name, body, expected, status) in [
+        ("changed", format!("{added}{modified}"), &["7", "8"][..], None),
+        ("not there", String::new(), &[], None),
+        ("deleted", format!("{added}{deleted}"), &["7"], None),
+        ("an error", format!("{added}{broken}"), &["7"], Some(410)),
+    ] {
+        let (identity, asked) = server(vec![answer("200 OK", "", &body)]);
+        let (shown, outcome) = watched(&identity, "never");
+        assert_eq!(
+            (shown, outcome.err().and_then(|error| error.status())),
+            (expected.iter().map(|version| json!(version)).collect(), status),
+            "{name}"
+        );
+        let path = "GET /api/v1/nodes?watch=1&fieldSelector=metadata.name%3Dn1&timeoutSeconds=1 HTTP/1.1";
+        assert_eq!(asked.join().unwrap(), [path], "{name}");
+    }
+    let (identity, _) = server(vec![answer("403 Forbidden", "", "{}")]);
+    assert_eq!(watched(&identity, "never").1.unwrap_err().status(), Some(403));
+}
+
+#[test]
+fn a_watch_ends_when_it_was_enough_while_the_answer_goes_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let identity = Identity::Anonymous { server: format!("http://{}", listener.local_addr().unwrap()), ca_pem: None };
     let (done, wait) = std::sync::mpsc::channel::<()>();
     let asked = std::thread::spawn(move || {
         let mut stream = listener.accept().unwrap().0;
-        let event = "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Node\"}}\n";
-        let chunk = format!("{:x}\r\n{event}\r\n", event.len());
-        stream.write_all(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}").as_bytes()).unwrap();
-        // The answer ends when the one who asked has heard enough.
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+        // A line may come in two parts, and two lines in one.
+        let text = event("ADDED", "7") + &event("MODIFIED", "8");
+        for part in [&text[..30], &text[30..]] {
+            stream.write_all(format!("{:x}\r\n{part}\r\n", part.len()).as_bytes()).unwrap();
+        }
         wait.recv().unwrap();
     });
-    let news = servers().news(&identity, &a_node(), "", Duration::from_secs(1)).unwrap();
-    assert_eq!(news, Some(json!({"kind": "Node"})));
+    let (shown, outcome) = watched(&identity, "8");
+    outcome.unwrap();
+    assert_eq!(shown, ["7", "8"]);
     done.send(()).unwrap();
     asked.join().unwrap();
 }

@@ -19,15 +19,10 @@ pub(super) fn page(of: &ObjectRef, query: &str, size: usize, from: &str) -> Stri
     format!("{}?{query}{and}limit={size}{from}", collection(of))
 }
 
-/// Events of one object: as it is, or without it what happened after a version; the server ends them after a while.
-pub(super) fn watch(object: &ObjectRef, since: &str, within: Duration) -> String {
-    let since = if since.is_empty() { String::new() } else { format!("&resourceVersion={since}") };
-    format!(
-        "{}?watch=1&fieldSelector=metadata.name%3D{}&timeoutSeconds={}{since}",
-        collection(object),
-        object.name,
-        within.as_secs().max(1)
-    )
+/// Events of one object, the first of which tells how it is; the server ends them after a while.
+pub(super) fn watch(object: &ObjectRef, within: Duration) -> String {
+    let seconds = within.as_secs().max(1);
+    format!("{}?watch=1&fieldSelector=metadata.name%3D{}&timeoutSeconds={seconds}", collection(object), object.name)
 }
 
 /// Path of the object, or of the sub-resource that a verb needs.
@@ -80,7 +75,6 @@ mod tests {
         assert_eq!(page(&secrets, "fieldSelector=a", 2, "xyz"), format!("{path}fieldSelector=a&limit=2&continue=xyz"));
         let node = ObjectRef::new("v1", "Node", "", "n1");
         let path = "/api/v1/nodes?watch=1&fieldSelector=metadata.name%3Dn1&timeoutSeconds=1";
-        assert_eq!(watch(&node, "", Duration::from_millis(200)), path);
-        assert_eq!(watch(&node, "42", Duration::from_secs(1)), format!("{path}&resourceVersion=42"));
+        assert_eq!(watch(&node, Duration::from_millis(200)), path);
     }
 }
