@@ -8,6 +8,7 @@ pub mod command;
 pub mod failure;
 pub mod kill;
 pub mod logs;
+pub mod many;
 pub mod meaning;
 pub mod measure;
 pub mod nodes;

@@ -8,7 +8,7 @@ use kubestrap_e2e::measure;
 use kubestrap_e2e::nodes::{self, Node};
 use kubestrap_e2e::run::{Record, Run};
 use kubestrap_e2e::tool::Tool;
-use kubestrap_e2e::{logs, prepare, say};
+use kubestrap_e2e::{logs, many, prepare, say};
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -22,6 +22,8 @@ usage: e2e up                      make a cluster of one control-plane node and 
        e2e exec [RUN/]NODE -- CMD  run a command on a node
        e2e clean                   remove what runs that ended left behind
        e2e bench [FLAGS]           measure kubestrap and kubeadm side by side; see e2e/README.md
+       e2e scale [--joins N] [--at-once N] [--without-crowd] [--out DIR]
+                                   what many joins, and much in a cluster, cost
 E2E_TOOL=kubeadm makes the cluster with kubeadm; E2E_KEEP=on-failure keeps the nodes of a failed start.";
 
 fn main() -> ExitCode {
@@ -37,7 +39,10 @@ fn main() -> ExitCode {
         ["clean"] => clean::dead_runs(),
         ["bench", flags @ ..] => bench(flags),
         ["meter", file, name, "--", command @ ..] => return meter(file, name, command),
+        ["scale", options @ ..] => scale(options),
         ["warden", run] => warden(run),
+        ["world", name, "--", command @ ..] => many::world::enter(name, command),
+        ["watched", "--", command @ ..] => many::watched::enter(command),
         _ => Err(Failure::new("this is not a command of e2e", USAGE)),
     };
     match outcome {
@@ -105,6 +110,42 @@ fn up() -> Result<(), Failure> {
         tool = tool.program(),
     );
     Ok(())
+}
+
+/// Measures what many at once cost; the table goes to standard output, the JSON into the folder of `--out`.
+fn scale(options: &[&str]) -> Result<(), Failure> {
+    let crowd = many::Crowd { nodes: 1000, tokens: 5000, config_maps: 5000 };
+    let mut extent = many::Extent { joins: 100, at_once: 50, crowd: Some(crowd), looks: 5 };
+    let mut out = None;
+    let mut words = options.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| Failure::new(format!("{word} needs a value"), USAGE));
+        let number = |text: &str| text.parse().map_err(|error| Failure::new(format!("{word}: {text}"), error));
+        match *word {
+            "--joins" => extent.joins = number(value()?)?,
+            "--at-once" => extent.at_once = number(value()?)?,
+            "--without-crowd" => extent.crowd = None,
+            "--out" => out = Some(std::path::PathBuf::from(value()?)),
+            _ => return Err(Failure::new(format!("scale has no option {word}"), USAGE)),
+        }
+    }
+    let program = std::env::current_exe().map_err(|error| Failure::new("cannot find the e2e program", error))?;
+    let run = Run::begin(&program, &prepare()?)?;
+    if std::env::var("E2E_KEEP").as_deref() == Ok("always") {
+        run.keep()?;
+    }
+    let report = many::measure(&run, &program, extent).inspect_err(|failure| {
+        say(&format!("logs are in {}", logs::collect(&run, "scale", failure, None).display()));
+    })?;
+    let _ = write!(std::io::stdout(), "{}", report.text());
+    if let Some(folder) = out {
+        let failed =
+            |error: &dyn std::fmt::Display| Failure::new(format!("cannot write to {}", folder.display()), error);
+        let text = serde_json::to_string_pretty(&report).map_err(|error| failed(&error))?;
+        std::fs::create_dir_all(&folder).map_err(|error| failed(&error))?;
+        std::fs::write(folder.join("scale.json"), text).map_err(|error| failed(&error))?;
+    }
+    report.check()
 }
 
 fn make_cluster(run: &Run, tool: Tool) -> Result<Cluster, Failure> {

@@ -99,12 +99,21 @@ pub fn get<T: k8s_openapi::Resource + DeserializeOwned>(
     let reference = ObjectRef::new(T::API_VERSION, T::KIND, namespace, name);
     insist(world, &format!("the API server to answer about {reference}"), || {
         let Some(found) = world.cluster().get(identity, &reference)? else { return Ok(None) };
-        serde_json::from_value(found).map(Some).map_err(|error| {
-            Problem::new("object-unreadable", format!("{reference} is not what its kind should be"))
-                .at(reference.to_string())
-                .why(error.to_string())
-                .fix(format!("look at it: kubectl get {} {name} -n {namespace} -o yaml", T::KIND.to_lowercase()))
-        })
+        read(&reference, found).map(Some)
+    })
+}
+
+/// An object as its type.
+///
+/// # Errors
+/// When it is not of that type.
+pub(crate) fn read<T: DeserializeOwned>(reference: &ObjectRef, found: Value) -> Result<T, Problem> {
+    serde_json::from_value(found).map_err(|error| {
+        let ObjectRef { kind, namespace, name, .. } = reference;
+        Problem::new("object-unreadable", format!("{reference} is not what its kind should be"))
+            .at(reference.to_string())
+            .why(error.to_string())
+            .fix(format!("look at it: kubectl get {} {name} -n {namespace} -o yaml", kind.to_lowercase()))
     })
 }
 

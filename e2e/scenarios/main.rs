@@ -19,6 +19,7 @@ mod join;
 mod join_phases_alone;
 mod killed;
 mod leave;
+mod many;
 mod mixed;
 mod phases_alone;
 mod renewal;

@@ -22,17 +22,27 @@ pub fn secrets() -> ObjectRef {
     ObjectRef::new("v1", "Secret", "kube-system", "")
 }
 
-/// The tokens in these Secrets, and a warning for each Secret that holds none.
-pub fn read(secrets: &[Value]) -> (Vec<TokenSpec>, Vec<Problem>) {
-    let (mut tokens, mut broken) = (Vec::new(), Vec::new());
-    for secret in secrets {
+/// What Secrets hold: tokens, and a warning for each Secret that holds none.
+#[derive(Debug, Default)]
+pub struct Held {
+    tokens: Vec<TokenSpec>,
+    broken: Vec<Problem>,
+}
+
+impl Held {
+    /// Reads one more Secret, of which only the token is kept.
+    pub fn add(&mut self, secret: &Value) {
         match token_of(secret) {
-            Ok(token) => tokens.push(token),
-            Err(why) => broken.push(warning(secret, why)),
+            Ok(token) => self.tokens.push(token),
+            Err(why) => self.broken.push(warning(secret, why)),
         }
     }
-    tokens.sort_by(|a, b| a.token.id().as_str().cmp(b.token.id().as_str()));
-    (tokens, broken)
+
+    /// The tokens in the order of their IDs, and the warnings.
+    pub fn sorted(mut self) -> (Vec<TokenSpec>, Vec<Problem>) {
+        self.tokens.sort_by(|a, b| a.token.id().as_str().cmp(b.token.id().as_str()));
+        (self.tokens, self.broken)
+    }
 }
 
 fn warning(secret: &Value, why: String) -> Problem {

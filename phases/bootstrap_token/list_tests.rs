@@ -26,6 +26,12 @@ fn secret(spec: &TokenSpec) -> Value {
     serde_json::to_value(token_secret(spec)).unwrap()
 }
 
+fn read(secrets: &[Value]) -> (Vec<TokenSpec>, Vec<Problem>) {
+    let mut held = Held::default();
+    secrets.iter().for_each(|secret| held.add(secret));
+    held.sorted()
+}
+
 #[test]
 fn a_secret_is_read_as_it_was_written() {
     for spec in [spec("ghijkl.0123456789abcdef"), bare("abcdef.0123456789abcdef")] {

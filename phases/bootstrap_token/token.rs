@@ -28,16 +28,19 @@ pub fn put_token(spec: &TokenSpec, world: &World<'_>, identity: &Identity) -> Re
 /// # Errors
 /// When the API server cannot be asked or refuses.
 pub fn usable_token(world: &World<'_>, identity: &Identity) -> Result<Option<BootstrapToken>, Problem> {
-    let found = world.cluster().list(identity, &list::secrets(), list::QUERY)?;
     let now = world.time().now();
-    let usable = found.iter().filter_map(|secret| {
-        let spec = token_of(secret).ok()?;
+    let mut longest: Option<(Clock, BootstrapToken)> = None;
+    world.cluster().each(identity, &list::secrets(), list::QUERY, &mut |secret| {
+        let Ok(spec) = token_of(&secret) else { return };
         let may = |usage: &str| spec.usages.iter().any(|known| known == usage);
         // Without an end it is valid for ever.
         let until = spec.expires.map_or(Clock(i64::MAX), Clock);
-        (may("signing") && may("authentication") && until > now).then_some((until, spec.token))
-    });
-    Ok(usable.max_by_key(|(until, _)| *until).map(|(_, token)| token))
+        let is_usable = may("signing") && may("authentication") && until > now;
+        if is_usable && longest.as_ref().is_none_or(|(known, _)| until >= *known) {
+            longest = Some((until, spec.token));
+        }
+    })?;
+    Ok(longest.map(|(_, token)| token))
 }
 
 /// Where the token with this ID is kept.

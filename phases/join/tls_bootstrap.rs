@@ -23,7 +23,12 @@ use crate::kubeconfig::render_for_kubelet;
 use crate::objects;
 use crate::plan::{Artifact, Phase, damage};
 use crate::problem::Problem;
-use crate::world::{Change, Clock, Content, FileKind, Identity, KeyAlgorithm, Probe, Wait, World, sha256_hex};
+use crate::world::{
+    Change, Clock, Content, FileKind, Identity, KeyAlgorithm, ObjectRef, Probe, Wait, World, sha256_hex,
+};
+
+/// How long the request is watched before it is looked whether the user wants to stop.
+const WATCHED_FOR: Duration = Duration::from_secs(1);
 
 /// The phase.
 pub struct TlsBootstrap;
@@ -138,26 +143,22 @@ fn certificate(job: &dyn Joining, key: &PrivateKey, world: &World<'_>) -> Result
     let wait = Wait {
         what: "the kubelet's certificate",
         within: job.discovery().tls_bootstrap_timeout,
-        // Where an approver runs, it is done within a tenth of a second.
+        // Between two watches.
         every: Duration::from_millis(20),
     };
+    let reference = ObjectRef::of(&objects::value(&signing_request(&name, String::new())));
     let mut issued = None;
     let outcome = world.time().wait(&wait, &mut || {
-        let status = match status(&name, &identity, world) {
-            Ok(status) => status.unwrap_or_default(),
-            Err(problem) if problem.id == "api-unreachable" => return Ok(Probe::NotYet(problem.why)),
-            Err(problem) => return Err(problem),
-        };
-        if let Some(ByteString(bytes)) = &status.certificate {
-            issued = Some(String::from_utf8_lossy(bytes).into_owned());
-            return Ok(Probe::Yes);
+        let mut answer = Ok(Probe::NotYet(format!("there is no {name}")));
+        let watched = world.cluster().watch(&identity, &reference, WATCHED_FOR, &mut |found| {
+            answer = objects::read(&reference, found).and_then(|request| judge(request, &mut issued));
+            !matches!(answer, Ok(Probe::NotYet(_)))
+        });
+        match watched.map_err(Problem::from) {
+            Ok(()) => answer,
+            Err(problem) if objects::may_pass(&problem) => Ok(Probe::NotYet(problem.why)),
+            Err(problem) => Err(problem),
         }
-        let conditions = status.conditions.unwrap_or_default();
-        if let Some(refused) = conditions.iter().find(|condition| matches!(&*condition.type_, "Denied" | "Failed")) {
-            return Err(denied(&name, refused.message.as_deref().unwrap_or_default()));
-        }
-        let is_approved = conditions.iter().any(|condition| condition.type_ == "Approved");
-        Ok(Probe::NotYet(format!("{name} is {}", if is_approved { "approved, not signed" } else { "not approved" })))
     });
     outcome.map_err(|error| pending(&name, error.into_problem("csr-pending", "the kubelet gets no certificate")))?;
     let Some(issued) = issued else { return Ok(None) };
@@ -170,6 +171,22 @@ fn certificate(job: &dyn Joining, key: &PrivateKey, world: &World<'_>) -> Result
             .at(format!("CertificateSigningRequest {name}"))
             .fix(format!("kubectl delete csr {name}, then run the same command again")))
     }
+}
+
+/// Whether a request has been answered, and with which certificate.
+fn judge(request: CertificateSigningRequest, issued: &mut Option<String>) -> Result<Probe, Problem> {
+    let name = request.metadata.name.unwrap_or_default();
+    let status = request.status.unwrap_or_default();
+    if let Some(ByteString(bytes)) = &status.certificate {
+        *issued = Some(String::from_utf8_lossy(bytes).into_owned());
+        return Ok(Probe::Yes);
+    }
+    let conditions = status.conditions.unwrap_or_default();
+    if let Some(refused) = conditions.iter().find(|condition| matches!(&*condition.type_, "Denied" | "Failed")) {
+        return Err(denied(&name, refused.message.as_deref().unwrap_or_default()));
+    }
+    let is_approved = conditions.iter().any(|condition| condition.type_ == "Approved");
+    Ok(Probe::NotYet(format!("{name} is {}", if is_approved { "approved, not signed" } else { "not approved" })))
 }
 
 fn status(

@@ -18,6 +18,9 @@ pub struct KubeletWaitBootstrap;
 
 const LOOKS_PER_SIGHT: u32 = 20;
 
+/// How long the Node is watched before the kubelet itself is looked at.
+const WATCHED_FOR: Duration = Duration::from_secs(1);
+
 impl<J: Joining> Phase<J> for KubeletWaitBootstrap {
     fn name(&self) -> &'static str {
         "kubelet-wait-bootstrap"
@@ -45,20 +48,25 @@ impl<J: Joining> Phase<J> for KubeletWaitBootstrap {
             every: Duration::from_millis(50),
         };
         let mut looks = 0;
+        let mut was_watched = false;
         let past = Past::of(job.node(), &[], world)?;
         let outcome = world.time().wait(&wait, &mut || {
             looks += 1;
-            if looks % LOOKS_PER_SIGHT == 0
+            if (was_watched || looks % LOOKS_PER_SIGHT == 0)
                 && let Some(problem) = diagnosis::worker_since(&past, job.node(), world)?.certain
             {
                 return Err(problem);
             }
-            Ok(match world.cluster().get(&identity, &node) {
-                Ok(Some(found)) if is_from_this_kubelet(&found, world)? => Probe::Yes,
-                Ok(Some(_)) => Probe::NotYet("the Node is from before; this kubelet has not reported yet".to_owned()),
-                Ok(None) => Probe::NotYet("no Node yet".to_owned()),
-                Err(error) => Probe::NotYet(error.reason()),
-            })
+            let mut answer = Ok(Probe::NotYet("no Node yet".to_owned()));
+            let watched = world.cluster().watch(&identity, &node, WATCHED_FOR, &mut |found| {
+                answer = is_from_this_kubelet(&found, world).map(|is_ours| match is_ours {
+                    true => Probe::Yes,
+                    false => Probe::NotYet("the Node is from before; this kubelet has not reported yet".to_owned()),
+                });
+                !matches!(answer, Ok(Probe::NotYet(_)))
+            });
+            was_watched = watched.is_ok();
+            watched.map_or_else(|error| Ok(Probe::NotYet(error.reason())), |()| answer)
         });
         outcome.map_err(|error| {
             not_registered(error.into_problem("kubelet-not-registered", "the kubelet has not registered its Node"))

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +18,31 @@ pub trait Cluster {
     fn get(&self, identity: &Identity, object: &ObjectRef) -> Result<Option<Value>, ClusterError>;
     /// The objects of a kind, in one namespace or (with an empty one) in all; `query` narrows them, as in `labelSelector=a%3Db`.
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError>;
+    /// The same objects one after the other, as the server hands them out in parts: where there may be many, of which
+    /// little is kept.
+    fn each(
+        &self,
+        identity: &Identity,
+        of: &ObjectRef,
+        query: &str,
+        take: &mut dyn FnMut(Value),
+    ) -> Result<(), ClusterError> {
+        self.list(identity, of, query).map(|found| found.into_iter().for_each(take))
+    }
+    /// Shows an object as it is and each time it changes, until `enough` says so or the time is over; nothing is shown where
+    /// there is no such object. A port that cannot wait shows what is there.
+    fn watch(
+        &self,
+        identity: &Identity,
+        object: &ObjectRef,
+        _within: Duration,
+        enough: &mut dyn FnMut(Value) -> bool,
+    ) -> Result<(), ClusterError> {
+        if let Some(found) = self.get(identity, object)? {
+            enough(found);
+        }
+        Ok(())
+    }
     /// A plain GET of a path such as `/readyz`.
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError>;
     /// Works out what would take a change back.

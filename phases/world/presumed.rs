@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -157,6 +158,26 @@ impl<C: Cluster> Cluster for Presumed<C> {
 
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
         self.unless_away(self.real.list(identity, of, query), Vec::new())
+    }
+
+    fn each(
+        &self,
+        identity: &Identity,
+        of: &ObjectRef,
+        query: &str,
+        take: &mut dyn FnMut(Value),
+    ) -> Result<(), ClusterError> {
+        self.unless_away(self.real.each(identity, of, query, take), ())
+    }
+
+    fn watch(
+        &self,
+        identity: &Identity,
+        object: &ObjectRef,
+        within: Duration,
+        enough: &mut dyn FnMut(Value) -> bool,
+    ) -> Result<(), ClusterError> {
+        self.unless_away(self.real.watch(identity, object, within, enough), ())
     }
 
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {

@@ -85,6 +85,6 @@ pub(super) fn print_manifest(matches: &ArgMatches, selection: &Selection, job: &
         objects.extend(kube_proxy::manifests(&job.cluster, &job.endpoint));
     }
     let texts: Vec<String> = objects.iter().map(yaml::write).collect();
-    report.answers(&texts.join("---\n"), &objects);
+    report.answers(|| texts.join("---\n"), objects.into_iter());
     true
 }

@@ -118,13 +118,13 @@ fn run_create(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<
 fn run_list(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
     let session = Session::open(shared, report)?;
     let identity = Identity::Kubeconfig(shared.kubeconfig(matches));
-    let secrets = session.servers().list(&identity, &list::secrets(), list::QUERY)?;
-    let (tokens, broken) = list::read(&secrets);
+    let mut held = list::Held::default();
+    session.servers().each(&identity, &list::secrets(), list::QUERY, &mut |secret| held.add(&secret))?;
+    let (tokens, broken) = held.sorted();
     for problem in &broken {
         report.aside(problem);
     }
-    let objects: Vec<_> = tokens.iter().map(list::object).collect();
-    report.answers(&list::table(&tokens, session.now()), &objects);
+    report.answers(|| list::table(&tokens, session.now()), tokens.iter().map(list::object));
     Ok(())
 }
 

@@ -5,9 +5,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{Method, Request};
+use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
 use kubestrap_phases::world::{Answer, Cluster, ClusterError, Content, Identity, ObjectChange, ObjectRef, Undo, Verb};
@@ -20,6 +22,16 @@ use crate::host::{Linux, Root};
 
 /// Limit for one request, as kubeadm has it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a request is sent to a server that has too much to do, as client-go does, and the pause that it asks for.
+const TRIES: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How much later than asked for the server may end a watch. One that it ends leaves its connection to the next request.
+const WATCH_GRACE: Duration = Duration::from_secs(1);
+
+/// How many objects of a list are asked for at once, as kubectl does.
+const PAGE: usize = 500;
 
 /// All API servers, by who asks.
 pub(crate) struct ApiServers {
@@ -34,10 +46,18 @@ pub(crate) struct ApiServers {
 /// Who asks, and when the file with the credentials was written.
 type Asker = (Identity, Option<SystemTime>);
 
-struct Response {
+/// How an answer begins.
+struct Head {
     server: String,
     status: u16,
     date: Option<i64>,
+    /// It has not looked at the request, and asks to send it again in a second. Other refusals with the same status, such
+    /// as of an eviction, are somebody's decision.
+    is_of_busy_server: bool,
+}
+
+struct Response {
+    head: Head,
     body: Vec<u8>,
 }
 
@@ -76,39 +96,51 @@ impl ApiServers {
         path: &str,
         body: Option<(&str, &[u8])>,
     ) -> Result<Response, ClusterError> {
-        let (server, client) = self.client(identity)?;
-        let unreachable =
-            |cause: String| ClusterError::Unreachable { server: server.clone(), source: io::Error::other(cause) };
         let (content_type, bytes) = body.unwrap_or(("application/json", &[]));
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(http::header::CONTENT_TYPE, content_type)
-            .body(Body::from(bytes.to_vec()))
-            .map_err(|error| unreachable(error.to_string()))?;
-        self.runtime.block_on(async {
-            let exchange = async {
-                let response = client.send(request).await.map_err(|error| unreachable(innermost(&error)))?;
-                let status = response.status().as_u16();
-                let date =
-                    response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
-                let body =
-                    response.into_body().collect_bytes().await.map_err(|error| unreachable(innermost(&error)))?;
-                Ok(Response { server: server.clone(), status, date, body: body.to_vec() })
-            };
-            match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
-                Ok(done) => done,
-                Err(_) => Err(unreachable(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()))),
+        let mut tries = 0;
+        loop {
+            let request = Request::builder().method(method.clone()).uri(path).header(CONTENT_TYPE, content_type);
+            let (head, body) = self.begin(identity, request.body(Body::from(bytes.to_vec())))?;
+            let response = self.whole(head, body)?;
+            tries += 1;
+            if !response.head.is_of_busy_server || tries == TRIES {
+                return Ok(response);
             }
-        })
+            std::thread::sleep(BUSY_PAUSE);
+        }
+    }
+
+    /// Sends a request, until the answer begins.
+    fn begin(&self, identity: &Identity, request: http::Result<Request<Body>>) -> Result<(Head, Body), ClusterError> {
+        let (server, client) = self.client(identity)?;
+        let request = request.map_err(|error| unreachable(&server, error.to_string()))?;
+        let response = self.in_time(&server, client.send(request))?;
+        let header = |name| response.headers().get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        let status = response.status().as_u16();
+        let date = header(DATE).and_then(http_date);
+        let is_of_busy_server = status == 429 && header(RETRY_AFTER) == Some("1");
+        Ok((Head { server, status, date, is_of_busy_server }, response.into_body()))
+    }
+
+    /// The answer to its end.
+    fn whole(&self, head: Head, body: Body) -> Result<Response, ClusterError> {
+        let body = self.in_time(&head.server, body.collect_bytes())?;
+        Ok(Response { head, body: body.to_vec() })
+    }
+
+    fn in_time<T>(&self, server: &str, work: impl Future<Output = Result<T, kube::Error>>) -> Result<T, ClusterError> {
+        match self.runtime.block_on(async { tokio::time::timeout(REQUEST_TIMEOUT, work).await }) {
+            Ok(done) => done.map_err(|error| unreachable(server, innermost(&error))),
+            Err(_) => Err(unreachable(server, format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()))),
+        }
     }
 
     /// The body of a good answer; `None` for 404.
     fn value(&self, response: Response, action: &str) -> Result<Option<Value>, ClusterError> {
-        match response.status {
+        match response.head.status {
             200..=299 => Ok(Some(serde_json::from_slice(&response.body).unwrap_or(Value::Null))),
             404 => Ok(None),
-            status => Err(refusal(response, status, action)),
+            _ => Err(refusal(response, action)),
         }
     }
 
@@ -132,25 +164,83 @@ impl Cluster for ApiServers {
     }
 
     fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
-        let path = format!("{}?{query}", paths::collection(of));
-        let response = self.send(identity, Method::GET, path.trim_end_matches('?'), None)?;
-        let found = self.value(response, &format!("list {}", of.kind))?.unwrap_or(Value::Null);
-        let items = found.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        // The items of a list do not say what they are.
-        let named = items.into_iter().map(|mut item| {
-            item["apiVersion"] = Value::from(of.api_version.as_str());
-            item["kind"] = Value::from(of.kind.as_str());
-            item
-        });
-        Ok(named.collect())
+        let mut found = Vec::new();
+        self.each(identity, of, query, &mut |item| found.push(item))?;
+        Ok(found)
+    }
+
+    fn each(
+        &self,
+        identity: &Identity,
+        of: &ObjectRef,
+        query: &str,
+        take: &mut dyn FnMut(Value),
+    ) -> Result<(), ClusterError> {
+        let mut from = String::new();
+        loop {
+            let path = paths::page(of, query, PAGE, &from);
+            let response = self.send(identity, Method::GET, &path, None)?;
+            let mut page = self.value(response, &format!("list {}", of.kind))?.unwrap_or(Value::Null);
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                for mut item in items {
+                    // The items of a list do not say what they are.
+                    item["apiVersion"] = Value::from(of.api_version.as_str());
+                    item["kind"] = Value::from(of.kind.as_str());
+                    take(item);
+                }
+            }
+            match page.pointer("/metadata/continue").and_then(Value::as_str) {
+                Some(next) if !next.is_empty() => next.clone_into(&mut from),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn watch(
+        &self,
+        identity: &Identity,
+        object: &ObjectRef,
+        within: Duration,
+        enough: &mut dyn FnMut(Value) -> bool,
+    ) -> Result<(), ClusterError> {
+        let request = Request::get(paths::watch(object, within)).body(Body::empty());
+        let (head, body) = self.begin(identity, request)?;
+        let action = format!("watch {object}");
+        if head.status != 200 {
+            return Err(refusal(self.whole(head, body)?, &action));
+        }
+        let mut events = Lines { body, read: Vec::new() };
+        let until = Instant::now() + within + WATCH_GRACE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // What is shown may do anything, and so stands outside of the runtime.
+            let line = self.runtime.block_on(async { tokio::time::timeout(left, events.next()).await });
+            let Ok(line) = line else { return Ok(()) };
+            let Some(line) = line.map_err(|error| unreachable(&head.server, innermost(&error)))? else { return Ok(()) };
+            let mut event: Value = serde_json::from_slice(&line).unwrap_or_default();
+            let shown = event["object"].take();
+            match event["type"].as_str() {
+                Some("ADDED" | "MODIFIED") => {
+                    if enough(shown) {
+                        return Ok(());
+                    }
+                }
+                Some("ERROR") => {
+                    let status = shown["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+                    let body = shown.to_string().into_bytes();
+                    return Err(refusal(Response { head: Head { status, ..head }, body }, &action));
+                }
+                _ => {}
+            }
+        }
     }
 
     fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
         let response = self.send(identity, Method::GET, path, None)?;
         Ok(Answer {
-            status: response.status,
+            status: response.head.status,
             body: String::from_utf8_lossy(&response.body).into_owned(),
-            server_time: response.date,
+            server_time: response.head.date,
         })
     }
 
@@ -179,7 +269,7 @@ impl Cluster for ApiServers {
         let response = match change.verb {
             Verb::Put | Verb::Create => {
                 let made = self.send(&change.identity, Method::POST, &paths::collection(&change.object), json)?;
-                match (made.status, change.verb) {
+                match (made.head.status, change.verb) {
                     // A Service whose address is taken is refused as invalid although it is the same Service.
                     (409 | 422, Verb::Put) => self.replace(change, &path)?,
                     (409, Verb::Create) => return Ok(()),
@@ -193,13 +283,13 @@ impl Cluster for ApiServers {
             Verb::Delete => self.send(&change.identity, Method::DELETE, &path, None)?,
             Verb::Evict => {
                 let modern = self.eviction(change, "policy/v1")?;
-                if modern.status == 400 { self.eviction(change, "policy/v1beta1")? } else { modern }
+                if modern.head.status == 400 { self.eviction(change, "policy/v1beta1")? } else { modern }
             }
         };
-        match response.status {
+        match response.head.status {
             200..=299 => Ok(()),
             404 if matches!(change.verb, Verb::Delete | Verb::Evict) => Ok(()),
-            status => Err(refusal(response, status, &action)),
+            _ => Err(refusal(response, &action)),
         }
     }
 }
@@ -215,6 +305,31 @@ impl ApiServers {
     }
 }
 
+/// The lines of an answer, as they come.
+struct Lines {
+    body: Body,
+    read: Vec<u8>,
+}
+
+impl Lines {
+    /// `None` at the end. Nothing is lost where it is not waited for to the end.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, kube::Error> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                return Ok(Some(self.read.drain(..=end).collect()));
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            if let Ok(data) = frame?.into_data() {
+                self.read.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+fn unreachable(server: &str, cause: String) -> ClusterError {
+    ClusterError::Unreachable { server: server.to_owned(), source: io::Error::other(cause) }
+}
+
 fn verb_word(verb: Verb) -> &'static str {
     match verb {
         Verb::Put | Verb::Create => "apply",
@@ -224,17 +339,17 @@ fn verb_word(verb: Verb) -> &'static str {
     }
 }
 
-fn refusal(response: Response, status: u16, action: &str) -> ClusterError {
+fn refusal(response: Response, action: &str) -> ClusterError {
     let body = String::from_utf8_lossy(&response.body).into_owned();
     let message = serde_json::from_str::<Value>(&body)
         .ok()
         .and_then(|status| status.get("message").and_then(Value::as_str).map(str::to_owned))
         .unwrap_or(body);
     ClusterError::Refused {
-        server: response.server,
+        server: response.head.server,
         action: action.to_owned(),
-        status,
-        source: io::Error::other(format!("{status}: {}", message.trim())),
+        status: response.head.status,
+        source: io::Error::other(format!("{}: {}", response.head.status, message.trim())),
     }
 }
 
@@ -251,12 +366,5 @@ fn http_date(text: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_servers_clock_is_read_from_its_date() {
-        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
-        assert_eq!(http_date("yesterday"), None);
-    }
-}
+#[path = "kube_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ mod cri;
 mod facts;
 mod files;
 mod linux;
+mod listeners;
 mod mounts;
 mod network;
 mod own_file;

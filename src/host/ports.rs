@@ -1,4 +1,4 @@
-//! TCP ports that somebody listens on, and who: `/proc/net/tcp` joined with the open files of all processes.
+//! TCP ports that somebody listens on, and who: the kernel's listeners joined with the open files of all processes.
 //!
 //! Looking through the processes leaves out those of other network namespaces, which are most on a node full of Pods, and
 //! stops as soon as every port has its owner. Without root, only our own are seen.
@@ -10,14 +10,15 @@ use std::path::Path;
 use kubestrap_phases::world::{HostError, PortOwner};
 
 use super::facts::optional;
+use super::listeners;
 
 /// State number of a listening socket in the kernel's table.
 const LISTEN: &str = "0A";
 
 /// All listening TCP ports of both families, each once.
 pub(super) fn listening() -> Result<Vec<PortOwner>, HostError> {
-    let mut sockets = listeners(&optional("the listening ports", "/proc/net/tcp")?);
-    sockets.extend(listeners(&optional("the listening ports", "/proc/net/tcp6")?));
+    // A kernel may be built without netlink's part for it.
+    let sockets = listeners::listeners().or_else(|_| from_files())?;
     let mut owners: BTreeMap<u16, PortOwner> = BTreeMap::new();
     for port in sockets.values() {
         owners.insert(*port, PortOwner { port: *port, pid: None, program: None });
@@ -26,8 +27,14 @@ pub(super) fn listening() -> Result<Vec<PortOwner>, HostError> {
     Ok(owners.into_values().collect())
 }
 
+fn from_files() -> Result<BTreeMap<u64, u16>, HostError> {
+    let mut sockets = read(&optional("the listening ports", "/proc/net/tcp")?);
+    sockets.extend(read(&optional("the listening ports", "/proc/net/tcp6")?));
+    Ok(sockets)
+}
+
 /// Inode of the socket → port.
-fn listeners(table: &str) -> BTreeMap<u64, u16> {
+fn read(table: &str) -> BTreeMap<u64, u16> {
     let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
     let listening = rows.filter(|row| row.len() > 9 && row[3] == LISTEN);
     let found = listening.filter_map(|row| {
@@ -84,8 +91,8 @@ mod tests {
 
     #[test]
     fn listening_sockets_are_read_and_connections_are_not() {
-        assert_eq!(listeners(TCP), BTreeMap::from([(4711, 10119)]));
-        assert_eq!(listeners(TCP6), BTreeMap::from([(99, 6443)]));
+        assert_eq!(read(TCP), BTreeMap::from([(4711, 10119)]));
+        assert_eq!(read(TCP6), BTreeMap::from([(99, 6443)]));
     }
 
     #[test]

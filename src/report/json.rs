@@ -38,12 +38,12 @@ impl Json {
     }
 
     /// Several answers: JSON objects one after the other, YAML documents.
-    pub(super) fn answers(&self, values: &[Value]) -> io::Result<()> {
-        for (index, value) in values.iter().enumerate() {
+    pub(super) fn answers(&self, values: impl Iterator<Item = Value>) -> io::Result<()> {
+        for (index, value) in values.enumerate() {
             if index > 0 && self.form == Form::Documents {
                 super::result("---")?;
             }
-            self.answer(value)?;
+            self.answer(&value)?;
         }
         Ok(())
     }

@@ -115,11 +115,15 @@ impl Report {
     }
 
     /// Gives an answer that is several objects for a program: one after the other, as kubeadm does.
-    pub(crate) fn answers(&self, text: &str, values: &[Value]) {
+    pub(crate) fn answers(&self, text: impl FnOnce() -> String, values: impl Iterator<Item = Value>) {
         match &self.way {
             Way::Json(json) => self.keep(json.answers(values)),
-            Way::Bars(_) | Way::Plain(_) if text.is_empty() => {}
-            Way::Bars(_) | Way::Plain(_) => self.result(text),
+            Way::Bars(_) | Way::Plain(_) => {
+                let text = text();
+                if !text.is_empty() {
+                    self.result(&text);
+                }
+            }
         }
     }
 
