@@ -69,7 +69,7 @@ impl Mark {
         // The last line may be written at this moment.
         for event in lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             let is_from_here = event["sourceIPs"][0] == from.address.to_string();
-            if is_from_here && event["userAgent"].as_str().is_none_or(str::is_empty) {
+            if is_from_here && event["userAgent"].as_str().is_some_and(|agent| agent.starts_with("kubestrap/")) {
                 *requests.entry(named(&event)).or_default() += 1;
             }
         }

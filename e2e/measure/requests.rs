@@ -98,9 +98,8 @@ impl Log {
             }
             let agent = event["userAgent"].as_str().unwrap_or_default();
             let agent = agent.split(['/', ' ']).next().unwrap_or_default();
-            *agents.entry(if agent.is_empty() { "(none)" } else { agent }.to_owned()).or_default() += 1;
-            // kube's client says nothing of itself where it is not told to.
-            if agent == tool.program() || (tool == Tool::Kubestrap && agent.is_empty()) {
+            *agents.entry(agent.to_owned()).or_default() += 1;
+            if agent == tool.program() {
                 let uri = event["requestURI"].as_str().unwrap_or_default();
                 own.push(format!("{} {uri}", event["verb"].as_str().unwrap_or_default()));
             }

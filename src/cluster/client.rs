@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use http::header::USER_AGENT;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use kubestrap_phases::world::{ClusterError, Identity};
@@ -15,6 +17,9 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::host::Root;
+
+/// How API servers and their audit logs know the program.
+const WHO: &str = concat!("kubestrap/", env!("CARGO_PKG_VERSION"));
 
 /// Opens a client; connects when it is used. Kubeconfigs, and the files that they name, lie below the root.
 pub(super) async fn open(identity: &Identity, root: &Root) -> Result<(String, Client), ClusterError> {
@@ -52,6 +57,7 @@ pub(super) async fn open(identity: &Identity, root: &Root) -> Result<(String, Cl
     };
     config.connect_timeout = Some(Duration::from_secs(5));
     config.proxy_url = None;
+    config.headers.push((USER_AGENT, HeaderValue::from_static(WHO)));
     // Waits are the phases' own: they know how long, and say what they wait for.
     config.default_retry = false;
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
