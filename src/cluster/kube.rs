@@ -219,18 +219,13 @@ impl Cluster for ApiServers {
             let Some(line) = line.map_err(|error| unreachable(&head.server, innermost(&error)))? else { return Ok(()) };
             let mut event: Value = serde_json::from_slice(&line).unwrap_or_default();
             let shown = event["object"].take();
-            match event["type"].as_str() {
-                Some("ADDED" | "MODIFIED") => {
-                    if enough(shown) {
-                        return Ok(());
-                    }
-                }
-                Some("ERROR") => {
-                    let status = shown["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
-                    let body = shown.to_string().into_bytes();
-                    return Err(refusal(Response { head: Head { status, ..head }, body }, &action));
-                }
-                _ => {}
+            if event["type"] == "ERROR" {
+                let status = shown["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+                let body = shown.to_string().into_bytes();
+                return Err(refusal(Response { head: Head { status, ..head }, body }, &action));
+            }
+            if matches!(event["type"].as_str(), Some("ADDED" | "MODIFIED")) && enough(shown) {
+                return Ok(());
             }
         }
     }

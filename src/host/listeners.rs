@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_no_list_of_sockets_is_refused() {
-        let mut error = vec![0; 20];
+        let mut error = [0; 20];
         error[0] = 20;
         error[4] = 2;
         for (name, answer) in [("an error", &error[..]), ("cut off", &error[..12]), ("no length", &[0; 16][..])] {
