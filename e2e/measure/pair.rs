@@ -28,6 +28,7 @@ pub struct Half {
 pub struct Measured {
     cluster: Cluster,
     watch: Watch,
+    pair: usize,
     /// The number of its measurement, and when it began.
     init: (usize, f64),
 }
@@ -89,14 +90,14 @@ impl Half {
             let node = floor::join(bench, &cluster, pair, &watch, results)?;
             cluster.workers.push(node);
         }
-        Ok(Measured { cluster, watch, init: (init, began) })
+        Ok(Measured { cluster, watch, pair, init: (init, began) })
     }
 }
 
 impl Measured {
     /// Waits for the control plane's Pods, and takes the nodes away.
     pub fn finish(self, bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
-        if bench.until_ready {
+        if self.pair <= bench.ready_pairs {
             let name = self.cluster.control_plane.name.clone();
             let ready = self.watch.wait(&Sight::ControlPlaneReady(name), 2 * SETTLES)?;
             results.amend(self.init.0, "pods-ready", ready - self.init.1);
@@ -123,7 +124,7 @@ pub(super) fn add_join(
     let mut values = cost.values();
     let registered = Sight::Registered(node.name.clone());
     values.insert("registered".into(), watch.wait(&registered, SETTLES)? - cost.began);
-    if bench.until_ready {
+    if pair <= bench.ready_pairs {
         let ready = Sight::Ready(node.name.clone());
         values.insert("ready".into(), watch.wait(&ready, SETTLES)? - cost.began);
     }

@@ -15,8 +15,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const USAGE: &str = "\
-usage: e2e bench [--pairs N] [--control-plane-pairs N] [--only FIGURE[,…]] [--out FOLDER]
---pairs: 7; --control-plane-pairs: 3, or as many as pairs where these are fewer; --out: bench in Cargo's target folder";
+usage: e2e bench [--pairs N] [--control-plane-pairs N] [--ready-pairs N] [--only FIGURE[,…]] [--out FOLDER]
+--pairs: 7; --control-plane-pairs: 3, or as many as pairs where these are fewer; --ready-pairs: 3, in which Nodes and Pods
+that become Ready are waited for, a minute and more after init; --out: bench in Cargo's target folder";
 
 /// Left out unless it is asked for.
 const EXTRA: Figure = Figure::InitWithoutPreflight;
@@ -25,6 +26,7 @@ const EXTRA: Figure = Figure::InitWithoutPreflight;
 struct Options {
     pairs: usize,
     control_plane_pairs: usize,
+    ready_pairs: usize,
     wants: BTreeSet<Figure>,
     out: PathBuf,
 }
@@ -33,7 +35,7 @@ struct Options {
 pub fn bench(program: &Path, words: &[&str]) -> Result<(), Failure> {
     let options = Options::parse(words)?;
     let run = Run::begin(program, &prepare()?)?;
-    let bench = Bench { run: &run, meter: Meter { program: program.to_owned() }, until_ready: true };
+    let bench = Bench { run: &run, meter: Meter { program: program.to_owned() }, ready_pairs: options.ready_pairs };
     if machine::is_busy() {
         say("this machine is busy: what is measured now is worth nothing but as a trial");
     }
@@ -55,13 +57,15 @@ impl Options {
     fn parse(words: &[&str]) -> Result<Self, Failure> {
         let wrong = |why: String| Failure::new(why, USAGE);
         let wants = ALL.iter().map(|(figure, _)| *figure).filter(|figure| *figure != EXTRA).collect();
-        let mut options = Self { pairs: 7, control_plane_pairs: 3, wants, out: crate::target().join("bench") };
+        let out = crate::target().join("bench");
+        let mut options = Self { pairs: 7, control_plane_pairs: 3, ready_pairs: 3, wants, out };
         for flag in words.chunks(2) {
             let [name, value] = flag else { return Err(wrong(format!("{} needs a value", flag.join(" ")))) };
             let number = || value.parse().map_err(|_| wrong(format!("{name} needs a number, not {value}")));
             match *name {
                 "--pairs" => options.pairs = number()?,
                 "--control-plane-pairs" => options.control_plane_pairs = number()?,
+                "--ready-pairs" => options.ready_pairs = number()?,
                 "--only" => options.wants = value.split(',').map(Figure::parse).collect::<Result<_, _>>()?,
                 "--out" => options.out = PathBuf::from(value),
                 _ => return Err(wrong(format!("there is no flag {name}"))),

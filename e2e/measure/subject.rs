@@ -20,8 +20,8 @@ const POD_SUBNET_OF_WORKERS: &str = "10.244.201.0/24";
 pub struct Bench<'r> {
     pub run: &'r Run,
     pub meter: Meter,
-    /// Whether what comes long after a command has returned is measured too: that Nodes and the control plane are Ready.
-    pub until_ready: bool,
+    /// In how many pairs, the first ones, what comes long after a command is waited for: Nodes and Pods that become Ready.
+    pub ready_pairs: usize,
 }
 
 impl Bench<'_> {

@@ -22,7 +22,7 @@ fn kubestrap_is_not_slower_than_kubeadm_nor_larger_than_it_may_be() {
         return;
     }
     scenario("kubestrap_is_not_slower_than_kubeadm_nor_larger_than_it_may_be", |run| {
-        let bench = Bench { run, meter: Meter { program: env!("CARGO_BIN_EXE_e2e").into() }, until_ready: false };
+        let bench = Bench { run, meter: Meter { program: env!("CARGO_BIN_EXE_e2e").into() }, ready_pairs: 0 };
         let wants = BTreeSet::from(FIGURES);
         let mut results = Results::default();
         binary(&bench, &mut results)?;

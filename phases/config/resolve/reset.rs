@@ -11,6 +11,7 @@ use crate::config::draft::{Draft, Origin, Setting};
 use crate::config::findings::Findings;
 use crate::config::{Layout, Reset, ResetFlags};
 use crate::problem::Problem;
+use crate::releases::DEFAULT;
 use crate::world::{Host, UnmountFlag};
 use crate::yaml;
 
@@ -26,7 +27,9 @@ pub fn resolve_reset(flags: &ResetFlags, host: &dyn Host) -> Result<Reset, Probl
     add_what_the_node_tells(&mut draft, host)?;
 
     let facts = host.facts()?;
-    let release = defaults::installed_release(host);
+    // Only a socket that nobody tells depends on the release.
+    let is_told = draft.text(Setting::CriSocket).is_some();
+    let release = if is_told { DEFAULT } else { defaults::installed_release(host) };
     let certificates_dir = absolute(&draft, Setting::CertificatesDir, Layout::CERTIFICATES, findings);
     let node = node::node(&draft, &flags.ignore_preflight_errors, &release, (host, &facts), findings)?;
     let unmount_flags = unmount_flags(&draft, findings);
