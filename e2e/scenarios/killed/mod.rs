@@ -6,7 +6,7 @@
 
 mod broken_off;
 mod control_plane;
-mod ends;
+pub(crate) mod ends;
 mod init;
 mod lab;
 mod power_cut;
