@@ -11,6 +11,7 @@ mod init;
 mod lab;
 mod power_cut;
 mod reset;
+mod upload_certs;
 mod worker;
 
 use kubestrap_e2e::chance::{Chance, is_full};
