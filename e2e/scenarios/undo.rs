@@ -5,6 +5,7 @@ use crate::killed::ends;
 use crate::{only_kubestrap, scenario, shared_cluster};
 use kubestrap_e2e::chance::is_full;
 use kubestrap_e2e::cluster::Cluster;
+use kubestrap_e2e::command::Output;
 use kubestrap_e2e::failure::{Failure, expect};
 use kubestrap_e2e::nodes::Node;
 use kubestrap_e2e::say;
@@ -171,14 +172,15 @@ pub(crate) fn prepared(node: &Node) -> Result<Snapshot, Failure> {
 const UNDO: [&str; 3] = ["kubestrap", "undo", "--force"];
 
 /// Takes the last run back: the node is as before.
-pub(crate) fn undo(node: &Node, before: &Snapshot) -> Result<(), Failure> {
-    node.run_with(&UNDO, b"", PATIENCE)?.success()?;
+pub(crate) fn undo(node: &Node, before: &Snapshot) -> Result<Output, Failure> {
+    let output = node.run_with(&UNDO, b"", PATIENCE)?.success()?;
     let mut left = before.differences(&Snapshot::take(node)?);
     left.retain(|line| !is_of_others(line));
     expect(left.is_empty(), "undo did not restore the node", left.join("\n"))?;
     let unit = |node: &Node| node.run_with(&["systemctl", "is-active", "kubelet"], b"", PATIENCE);
     let state = unit(node)?;
-    expect(state.line() != "active", "the kubelet still runs", state)
+    expect(state.line() != "active", "the kubelet still runs", state)?;
+    Ok(output)
 }
 
 /// The kubelet's unit tries every 10 s whether there is a configuration, so it may be there, or have been there, by chance.

@@ -43,12 +43,13 @@ impl Phase<Reset> for Drain {
     }
 }
 
-/// Whether this node has the cluster's only API server.
+/// Whether this node has the cluster's only API server. That of a node that has just joined may not be known yet.
 fn holds_the_cluster(job: &Reset, identity: &Identity, world: &World<'_>) -> Result<bool, Problem> {
     if world.host().stat(&job.node.layout.manifest("kube-apiserver"))?.is_none() {
         return Ok(false);
     }
-    Ok(pods_of_component("kube-apiserver", identity, world)?.len() <= 1)
+    let nodes = pods_of_component("kube-apiserver", identity, world)?;
+    Ok(nodes.iter().all(|node| node == job.node.name.as_str()))
 }
 
 fn pods_of_component(component: &str, identity: &Identity, world: &World<'_>) -> Result<Vec<String>, Problem> {
@@ -93,5 +94,38 @@ impl Phase<Reset> for DeleteNode {
             world.tell(Event::Warning(&left));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{ResetFlags, resolve_reset};
+    use crate::support::Bench;
+    use crate::world::Overlay;
+
+    #[test]
+    fn the_cluster_ends_with_the_node_that_has_the_only_api_server() {
+        for (nodes, ends) in [(&["n1"][..], true), (&["n1", "n2"], false), (&["n2"], false)] {
+            let manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+            let mut overlay = Overlay::default().with_file(manifest, "", 0o600);
+            overlay.facts.host_name = "n1".to_owned();
+            for node in nodes {
+                overlay = overlay.with_object(json!({
+                    "apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": node},
+                    "metadata": {
+                        "name": format!("kube-apiserver-{node}"), "namespace": "kube-system",
+                        "labels": {"component": "kube-apiserver", "tier": "control-plane"},
+                    },
+                }));
+            }
+            let bench = Bench::over(overlay);
+            let job = resolve_reset(&ResetFlags::default(), &bench.overlay).expect("a job");
+            let admin = Identity::Kubeconfig("/etc/kubernetes/admin.conf".into());
+            let found = bench.within(|world| holds_the_cluster(&job, &admin, world)).expect("looked");
+            assert_eq!(found, ends, "API servers known on {nodes:?}");
+        }
     }
 }

@@ -48,9 +48,10 @@ fn join_of_a_control_plane_node_goes_on_wherever_it_was_killed() {
         let (output, lines) = breaker.count(&node, &command)?;
         say(&format!("unbroken: {:.1} s, {lines} lines of the journal", output.took.as_secs_f32()));
         let unbroken = found(&cluster, &node)?;
-        undo(&node, &before)?;
+        let undone = undo(&node, &before)?;
         is_alone(&cluster)?;
-        ends::same("after undo, the cluster is", &alone, &ends::of_cluster(&cluster)?)?;
+        ends::same("after undo, the cluster is", &alone, &ends::of_cluster(&cluster)?)
+            .map_err(|failure| Failure::new(failure.to_string(), undone))?;
         all_end_well(run, "join --control-plane", &runs(lines, 2, FULL), |points| {
             let node = present(run, &cluster)?;
             let missed = kill(&breaker, &node, &command, points)?;
