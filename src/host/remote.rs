@@ -39,10 +39,10 @@ pub(super) fn known(path: &Path, mounted: &[Mount]) -> Result<Option<FileInfo>, 
     if !mounted.iter().any(is_remote) {
         return Ok(None);
     }
-    if !holds(path, mounted)?.is_some_and(|mount| mount.point == path) {
+    if holds(path, mounted)?.is_none_or(|mount| mount.point != path) {
         // Links above it are followed only now that they can be.
         let resolved = mounts::resolved(path);
-        if !holds(&resolved, mounted)?.is_some_and(|mount| mount.point == resolved) {
+        if holds(&resolved, mounted)?.is_none_or(|mount| mount.point != resolved) {
             return Ok(None);
         }
     }
