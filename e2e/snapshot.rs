@@ -1,5 +1,6 @@
-//! Everything on a node that a tool may leave behind: files with mode, owner and digest, mounts, links, iptables
-//! chains, processes, containers. Two snapshots, before `init` and after `reset` say, are compared fact by fact.
+//! Everything on a node that a tool may leave behind: files with mode, owner, digest and extended attributes, mounts,
+//! links, chains and rules of iptables, processes, containers. Two snapshots, before `init` and after `reset` say, are
+//! compared fact by fact.
 
 use crate::failure::Failure;
 use crate::nodes::Node;
@@ -27,7 +28,9 @@ find $present -xdev $prune -type f -print0 | xargs -0 -r sha256sum | sed 's/^\([
 const REST: &str = r#"
 findmnt --list --noheadings --output TARGET,FSTYPE | awk '{print "mount " $1 "\t" $2}'
 ip -brief link | awk '{print "link " $1 "\t"}'
-for table in filter nat mangle; do iptables-save -t $table 2>/dev/null | sed -n "s/^:\([^ ]*\) .*/chain $table \1\t/p"; done
+for table in filter nat mangle; do
+    iptables-save -t $table 2>/dev/null | sed -n "s/^:\([^ ]*\) .*/chain $table \1\t/p; s/^-A \(.*\)/rule $table \1\t/p"
+done
 ip route | awk '{print "route " $0 "\t"}'
 processes=$(ps -e -o comm=)  # before there are processes of this pipeline
 echo "$processes" | sort | uniq -c | awk '{print "process " $2 "\t" $1}'
@@ -40,7 +43,9 @@ impl Snapshot {
         let script = format!("ROOTS='{ROOTS}'; PASSING='{PASSING}'; {FILES} {REST}");
         let output = node.ok(&["bash", "-c", &script])?;
         let fact = |line: &str| line.split_once('\t').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
-        Ok(Self { facts: output.stdout.lines().filter_map(fact).collect() })
+        let mut facts: BTreeMap<String, String> = output.stdout.lines().filter_map(fact).collect();
+        facts.extend(attributes(node, facts.keys())?);
+        Ok(Self { facts })
     }
 
     /// Only the facts whose name begins with one of these.
@@ -64,4 +69,19 @@ impl Snapshot {
         lines.extend(added.map(|(name, value)| format!("+ {name} {value}")));
         lines
     }
+}
+
+/// Extended attributes of the files among the facts; nodes have no program that shows them. A file that is gone by now
+/// has none.
+fn attributes<'a>(node: &Node, facts: impl Iterator<Item = &'a String>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut found = BTreeMap::new();
+    for path in facts.filter_map(|fact| fact.strip_prefix("file ")) {
+        let here = node.seen_from_here(path)?;
+        for name in xattr::list(&here).into_iter().flatten() {
+            let value = xattr::get(&here, &name).ok().flatten().unwrap_or_default();
+            let fact = format!("attribute {} of {path}", name.to_string_lossy());
+            found.insert(fact, String::from_utf8_lossy(&value).into_owned());
+        }
+    }
+    Ok(found)
 }

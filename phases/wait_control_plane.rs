@@ -116,7 +116,7 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
     // Whether these are waited for depends on the release; one that cannot run ends the wait on each.
     components.extend(DEPENDENT);
     let others = others(job);
-    let past = Past::of(job.node(), &components, world)?;
+    let mut past = Past::of(job.node(), &components, world)?;
     if past.is_between_attempts() && complaint(identity, "/readyz", world).is_some() {
         world.change(&Change::Unit { name: KUBELET.to_owned(), action: UnitAction::Restart })?;
         world.note("kubelet.service started again: it tries at once what has failed before");
@@ -138,7 +138,9 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
         if world.time().now() > looked {
             looked = world.time().now();
             sight = diagnosis::control_plane_since(&past, job.node(), &components, &answer, world)?;
-            if let Some(problem) = sight.certain.take() {
+            if let Some(problem) = sight.certain.take()
+                && !past.starts_again(&sight, world)?
+            {
                 return Err(problem);
             }
             if let Some(problem) = elsewhere.certain(job, identity, world)? {

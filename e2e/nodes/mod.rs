@@ -118,8 +118,11 @@ impl Node {
 
     /// The command as a process of this machine, for callers that want its terminal or its process number.
     pub fn command(&self, arguments: &[String]) -> Result<Command, Failure> {
-        let init = self.life()?.init.ok_or_else(|| Failure::new(format!("node {} is switched off", self.name), ""))?;
-        Ok(nspawn::inside(init, arguments))
+        Ok(nspawn::inside(self.init()?, arguments))
+    }
+
+    fn init(&self) -> Result<i32, Failure> {
+        self.life()?.init.ok_or_else(|| Failure::new(format!("node {} is switched off", self.name), ""))
     }
 
     /// Writes a file with its folders. Mode as in chmod.
@@ -135,6 +138,17 @@ impl Node {
 
     pub fn exists(&self, path: &str) -> Result<bool, Failure> {
         Ok(self.run(&["test", "-e", path])?.code == Some(0))
+    }
+
+    /// Gives a file an extended attribute; nodes have no program that does.
+    pub fn set_attribute(&self, path: &str, name: &str, value: &str) -> Result<(), Failure> {
+        xattr::set(self.seen_from_here(path)?, name, value.as_bytes())
+            .map_err(|error| Failure::new(format!("cannot set {name} of {path} on node {}", self.name), error))
+    }
+
+    /// A path of the running node, what is mounted there included, as this machine's processes can name it.
+    pub fn seen_from_here(&self, path: &str) -> Result<PathBuf, Failure> {
+        Ok(PathBuf::from(format!("/proc/{}/root", self.init()?)).join(path.trim_start_matches('/')))
     }
 
     /// Adds a route that outlives a power cut, as `ip route` takes it.

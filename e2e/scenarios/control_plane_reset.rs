@@ -1,35 +1,13 @@
 //! `init`, `init` again and `reset` of a control-plane node: the second `init` changes nothing, and after `reset` the
 //! node is what it was before, other people's things included.
 
-use crate::{events, scenario};
+use crate::{events, foreign, scenario};
 use kubestrap_e2e::cluster::Cluster;
 use kubestrap_e2e::failure::{Failure, expect};
 use kubestrap_e2e::nodes::Node;
 use kubestrap_e2e::say;
 use kubestrap_e2e::snapshot::Snapshot;
 use kubestrap_e2e::tool::Tool;
-
-/// Other people's things: files, a container, a chain with a rule, a folder mounted below the kubelet's.
-const FOREIGN_THINGS: &str = r#"
-for path in /etc/kubernetes/notes.txt /etc/kubernetes/pki/notes.txt /var/lib/kubelet/notes.txt /opt/notes.txt \
-    /srv/data/notes.txt /etc/cni/net.d/99-foreign.conf; do
-    mkdir -p "$(dirname $path)"
-    echo '{"cniVersion": "0.4.0", "name": "foreign", "type": "loopback"}' >$path
-done
-mkdir /var/lib/kubelet/vol
-mount --bind /srv/data /var/lib/kubelet/vol
-iptables -N FOREIGN
-iptables -A FOREIGN -s 192.0.2.1 -j DROP
-iptables -A INPUT -j FOREIGN
-ctr --namespace k8s.io run --detach docker.io/e2e/web:1 foreign
-"#;
-
-const FOREIGN_THINGS_WORK: &str = "
-iptables -C INPUT -j FOREIGN
-iptables -C FOREIGN -s 192.0.2.1 -j DROP
-test -s /var/lib/kubelet/vol/notes.txt
-ctr --namespace k8s.io tasks ls | grep -q '^foreign .*RUNNING'
-";
 
 /// Files of the control plane, without what its components write while they run.
 const CONTROL_PLANE_FILES: [&str; 4] = [
@@ -45,7 +23,7 @@ fn a_control_plane_node_is_as_before_after_reset_and_starts_again() {
     scenario("a_control_plane_node_is_as_before_after_reset_and_starts_again", |run| {
         let tool = Tool::from_environment()?;
         let node = Node::create(run, "is-reset")?;
-        node.script(FOREIGN_THINGS)?;
+        foreign::lay(&node)?;
         let before = Snapshot::take(&node)?;
         let cluster = Cluster::init(run, tool, node)?;
         let node = &cluster.control_plane;
@@ -54,7 +32,7 @@ fn a_control_plane_node_is_as_before_after_reset_and_starts_again() {
         }
         let output = tool.reset(node, &[])?.success()?;
         say(&format!("{tool} reset on {}: {:.1} s", node.name, output.took.as_secs_f32()));
-        node.script(FOREIGN_THINGS_WORK)?;
+        foreign::works(node)?;
         let after = Snapshot::take(node)?;
         let left: Vec<String> = before.differences(&after).into_iter().filter(|line| !is_known(tool, line)).collect();
         expect(left.is_empty(), "reset did not restore the node", left.join("\n"))?;

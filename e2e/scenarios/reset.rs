@@ -71,6 +71,7 @@ fn is_known(tool: Tool, difference: &str) -> bool {
             "+ content /var/log/",
             // It says so itself: iptables rules are not cleaned up.
             "+ chain ",
+            "+ rule ",
             "+ file /etc/kubernetes/",
             // The kubelet made these, for plug-ins.
             "+ file /usr/libexec/kubernetes",

@@ -1,7 +1,8 @@
 //! `reset` when little works: every run puts other people's things around a node at random, breaks something, and resets
 //! twice. All that is foreign is there afterwards; E2E_SEED repeats a choice, E2E_FULL=1 takes all that can be broken.
 //!
-//! Stand-in: a tmpfs with a file held open is what an NFS share of somebody looks like to `umount`.
+//! Stand-ins: a tmpfs with a file held open is what an NFS share of somebody looks like to `umount`, and a FUSE file
+//! system whose process never answers is what one of a dead NFS server looks like to whoever looks there.
 
 use crate::{only_kubestrap, scenario, shared_cluster};
 use kubestrap_e2e::chance::{Chance, is_full};
@@ -62,14 +63,19 @@ const POINTS: [&str; 5] = [
     "/var/lib/kubelet/pki/share",
 ];
 
-/// $1: where a folder of the host is mounted, $2: where a share is, with a file that is held open.
+/// $1: where a folder of the host is mounted, $2: where a share is, with a file that is held open, $3: where one is whose
+/// server is dead.
 const SURROUND: &str = r#"
-mkdir -p "$1" "$2" /srv/precious
+mkdir -p "$1" "$2" "$3" /srv/precious
 echo precious >/srv/precious/file
 mount --bind /srv/precious "$1"
 mount -t tmpfs share "$2"
 echo shared >"$2/file"
 systemd-run --quiet --unit=holds-share sh -c "exec sleep infinity <'$2/file'"
+test -e /dev/fuse || mknod /dev/fuse c 10 229
+systemd-run --quiet --unit=is-dead sh -c "exec 3<>/dev/fuse
+    mount -i -t fuse.dead -o fd=3,rootmode=40000,user_id=0,group_id=0 dead '$3' && exec sleep infinity"
+until grep -qF " $3 " /proc/self/mountinfo; do systemctl is-active --quiet is-dead; sleep 0.05; done
 iptables -N FOREIGN; iptables -A FOREIGN -s 192.0.2.1 -j DROP; iptables -A INPUT -j FOREIGN
 iptables -t nat -N MINE-KUBE; iptables -t nat -A PREROUTING -d 192.0.2.2 -j MINE-KUBE
 ctr --namespace mine images ls -q >/dev/null
@@ -78,7 +84,8 @@ ctr --namespace k8s.io run --detach docker.io/e2e/web:1 foreign
 
 const IS_INTACT: &str = r#"
 grep -qx precious "$1/file" && grep -qx precious /srv/precious/file && grep -qx shared "$2/file"
-findmnt "$1" >/dev/null && findmnt "$2" >/dev/null && systemctl is-active --quiet holds-share
+grep -qF " $1 " /proc/self/mountinfo && grep -qF " $2 " /proc/self/mountinfo && grep -qF " $3 " /proc/self/mountinfo
+systemctl is-active --quiet holds-share is-dead
 iptables -C INPUT -j FOREIGN && iptables -C FOREIGN -s 192.0.2.1 -j DROP
 iptables -t nat -C PREROUTING -d 192.0.2.2 -j MINE-KUBE
 ctr --namespace k8s.io tasks ls | grep -q '^foreign .*RUNNING'
@@ -113,13 +120,16 @@ fn reset_keeps_what_is_foreign_whatever_is_broken() {
             let files = scatter(&node, &mut random)?;
             let bind = POINTS[random.index(POINTS.len())];
             let share = format!("{}-nfs", POINTS[random.index(POINTS.len())]);
-            let sh = |script: &str| node.ok(&["sh", "-euc", script, "sh", bind, &share]);
+            let dead = format!("{}-dead", POINTS[random.index(POINTS.len())]);
+            let sh = |script: &str| node.ok(&["sh", "-euc", script, "sh", bind, &share, &dead]);
             sh(SURROUND)?;
             node.script(break_it)?;
             for time in ["once", "again"] {
                 let output = Tool::Kubestrap.reset(&node, &["--drain-timeout", "20s", "-o", "json"])?.success()?;
                 expect(output.stdout.contains("left-in-place"), "reset does not list what it left", &output)?;
-                expect(output.stdout.contains(bind), "the mount is not in the list", &output)?;
+                for mount in [bind, &share, &dead] {
+                    expect(output.stdout.contains(mount), format!("{mount} is not in the list"), &output)?;
+                }
                 say(&format!("reset {time} with {name}: {:.1} s", output.took.as_secs_f32()));
             }
             node.script(mend)?;

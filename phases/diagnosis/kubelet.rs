@@ -29,10 +29,10 @@ pub(super) fn look(node: &NodeConfig, world: &World<'_>) -> Result<Option<Sight>
     let seen = format!("kubelet {} ({}), started {} times", unit.active, unit.sub, unit.restarts + 1);
     let has_ended = unit.sub == "auto-restart" || unit.active == "inactive" || unit.active == "failed";
     if !has_ended {
-        return Ok(Some(Sight { seen, certain: None }));
+        return Ok(Some(Sight { seen, ..Sight::default() }));
     }
     let line = fatal_line(&journal(LINES, None, world)?);
-    Ok(Some(Sight { seen, certain: cause(&line, node, &unit) }))
+    Ok(Some(Sight { seen, certain: cause(&line, node, &unit), again: None }))
 }
 
 /// The kubelet's newest lines, after this second where one is named. Messages only: the init system's own time stamps are of no use

@@ -11,6 +11,7 @@ mod component_rules;
 mod container;
 mod kubelet;
 mod past;
+mod refused;
 mod rules;
 mod running;
 
@@ -27,11 +28,13 @@ pub struct Sight {
     pub seen: String,
     /// The cause, once it is certain.
     pub certain: Option<Problem>,
+    /// The kubelet's process that is the cause, where one that is started again may do better.
+    again: Option<String>,
 }
 
 impl Sight {
     fn certain(seen: impl Into<String>, problem: Problem) -> Self {
-        Self { seen: seen.into(), certain: Some(problem) }
+        Self { seen: seen.into(), certain: Some(problem), again: None }
     }
 }
 
@@ -78,6 +81,10 @@ pub fn control_plane_since(
             }
         }
     }
+    if let Some(refusal) = refused::look(&not_made, world)?.filter(|refusal| !past.is_over(&refusal.by)) {
+        let again = (refusal.problem.id == refused::PASSES).then_some(refusal.by);
+        return Ok(Sight { seen: seen.join(" · "), certain: Some(refusal.problem), again });
+    }
     let mut certain = if not_made.is_empty() {
         answer::cause(answer, node)
     } else {
@@ -86,7 +93,7 @@ pub fn control_plane_since(
     if certain.is_none() && not_made.len() == components.len() && status.sandboxes.is_empty() {
         certain = running::manifests_elsewhere(node, world)?;
     }
-    Ok(Sight { seen: seen.join(" · "), certain })
+    Ok(Sight { seen: seen.join(" · "), certain, again: None })
 }
 
 /// The cause why one of these components cannot run beside an API server that is ready. Neither kubelet nor a runtime that does
@@ -130,7 +137,8 @@ pub fn worker_since(past: &Past, node: &NodeConfig, world: &World<'_>) -> Result
         Ok(status) => status,
         Err(sight) => return Ok(sight),
     };
-    Ok(Sight { seen: "kubelet running".to_owned(), certain: running::cause(node, &status, &[], past, world)? })
+    let certain = running::cause(node, &status, &[], past, world)?;
+    Ok(Sight { seen: "kubelet running".to_owned(), certain, again: None })
 }
 
 fn runtime(node: &NodeConfig, world: &World<'_>) -> Result<RuntimeStatus, Sight> {

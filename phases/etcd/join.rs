@@ -202,7 +202,7 @@ impl Joining<'_> {
     fn wait_until_started(&self, world: &World<'_>) -> Result<(), Problem> {
         let limit = self.job.cluster().control_plane_timeout;
         let wait = Wait { what: "the kubelet to start etcd", within: limit, every: PAUSE };
-        let past = Past::of(self.job.node(), &["etcd"], world)?;
+        let mut past = Past::of(self.job.node(), &["etcd"], world)?;
         let mut looks = 0;
         let mut seen = String::new();
         let outcome = world.time().wait(&wait, &mut || {
@@ -213,8 +213,10 @@ impl Joining<'_> {
                 Err(problem) => return Err(problem),
             }
             if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
-                let sight = diagnosis::control_plane_since(&past, self.job.node(), &["etcd"], "", world)?;
-                if let Some(problem) = sight.certain {
+                let mut sight = diagnosis::control_plane_since(&past, self.job.node(), &["etcd"], "", world)?;
+                if let Some(problem) = sight.certain.take()
+                    && !past.starts_again(&sight, world)?
+                {
                     return Err(problem);
                 }
                 seen = format!("{} · ", sight.seen);

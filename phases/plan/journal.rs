@@ -35,6 +35,10 @@ pub trait Store {
     fn job(&self) -> Result<Option<String>, StoreError>;
     /// Keeps a run's job, on disk before this returns, or with `None` nothing more. It holds secrets.
     fn keep_job(&self, job: Option<&str>) -> Result<(), StoreError>;
+    /// The number of another process that works with it now. Does not wait; a store that is nobody else's has none.
+    fn held_by(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The journal could not be read or written.
@@ -263,6 +267,11 @@ impl<'a> Journal<'a> {
     /// When the journal cannot be read.
     pub fn unfinished(&self) -> Result<Option<UnfinishedRun>, Problem> {
         Ok(unfinished(&self.values()?))
+    }
+
+    /// The number of the process whose run is at work now, where it is not this one.
+    pub fn at_work(&self) -> Option<String> {
+        self.store.held_by()
     }
 
     /// When the first whole `init` or `join` began, as far as the journal goes back.

@@ -1,5 +1,7 @@
 //! The Kubernetes half of reset: drain, the Node object. Skipped with a note when the cluster is gone.
 
+use std::net::IpAddr;
+
 use super::reachable;
 use crate::config::Reset;
 use crate::drain;
@@ -43,12 +45,27 @@ impl Phase<Reset> for Drain {
     }
 }
 
-/// Whether this node has the cluster's only API server.
+/// Whether this node has the cluster's only API server. The kubelet of a young cluster tells of its Pods only after a minute;
+/// API servers themselves tell of one another at once.
 fn holds_the_cluster(job: &Reset, identity: &Identity, world: &World<'_>) -> Result<bool, Problem> {
     if world.host().stat(&job.node.layout.manifest("kube-apiserver"))?.is_none() {
         return Ok(false);
     }
-    Ok(pods_of_component("kube-apiserver", identity, world)?.len() <= 1)
+    let nodes = pods_of_component("kube-apiserver", identity, world)?;
+    if nodes.iter().any(|node| node != job.node.name.as_str()) {
+        return Ok(false);
+    }
+    let own: Vec<IpAddr> = world.host().facts()?.interfaces.into_iter().flat_map(|found| found.addresses).collect();
+    Ok(api_servers(identity, world)?.iter().all(|address| own.contains(address)))
+}
+
+/// The addresses of all API servers that are alive, as these keep them themselves.
+fn api_servers(identity: &Identity, world: &World<'_>) -> Result<Vec<IpAddr>, Problem> {
+    let found = world.cluster().get(identity, &ObjectRef::new("v1", "Endpoints", "default", "kubernetes"))?;
+    let found = found.unwrap_or_default();
+    let subsets = found["subsets"].as_array().into_iter().flatten();
+    let addresses = subsets.flat_map(|subset| subset["addresses"].as_array().into_iter().flatten());
+    Ok(addresses.filter_map(|address| address["ip"].as_str()?.parse().ok()).collect())
 }
 
 fn pods_of_component(component: &str, identity: &Identity, world: &World<'_>) -> Result<Vec<String>, Problem> {
@@ -93,5 +110,53 @@ impl Phase<Reset> for DeleteNode {
             world.tell(Event::Warning(&left));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{ResetFlags, resolve_reset};
+    use crate::support::Bench;
+    use crate::world::{Interface, Overlay};
+
+    #[test]
+    fn the_cluster_ends_with_the_node_that_has_the_only_api_server() {
+        for (nodes, addresses, ends) in [
+            (&["n1"][..], &["10.0.0.1"][..], true),
+            (&["n1", "n2"], &["10.0.0.1"], false),
+            (&["n2"], &["10.0.0.1"], false),
+            // A minute has not gone by.
+            (&["n1"], &["10.0.0.1", "10.0.0.2"], false),
+            (&[], &["10.0.0.2"], false),
+            (&[], &[], true),
+        ] {
+            let manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+            let mut overlay = Overlay::default().with_file(manifest, "", 0o600);
+            overlay.facts.host_name = "n1".to_owned();
+            let addresses_of_n1 = vec!["10.0.0.1".parse().expect("an address")];
+            overlay.facts.interfaces = vec![Interface { name: "eth0".to_owned(), addresses: addresses_of_n1, mtu: 0 }];
+            let ip = |address: &&str| json!({"ip": address});
+            overlay = overlay.with_object(json!({
+                "apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "kubernetes", "namespace": "default"},
+                "subsets": [{"addresses": addresses.iter().map(ip).collect::<Vec<_>>()}],
+            }));
+            for node in nodes {
+                overlay = overlay.with_object(json!({
+                    "apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": node},
+                    "metadata": {
+                        "name": format!("kube-apiserver-{node}"), "namespace": "kube-system",
+                        "labels": {"component": "kube-apiserver", "tier": "control-plane"},
+                    },
+                }));
+            }
+            let bench = Bench::over(overlay);
+            let job = resolve_reset(&ResetFlags::default(), &bench.overlay).expect("a job");
+            let admin = Identity::Kubeconfig("/etc/kubernetes/admin.conf".into());
+            let found = bench.within(|world| holds_the_cluster(&job, &admin, world)).expect("looked");
+            assert_eq!(found, ends, "Pods known on {nodes:?}, API servers at {addresses:?}");
+        }
     }
 }

@@ -36,6 +36,7 @@ pub fn look(job: &Reset, world: &World<'_>) -> Result<Status, Problem> {
         role,
         now: world.time().now(),
         since: world.journal().made_node_at().ok().flatten(),
+        at_work: unfinished.as_ref().and_then(|_| world.journal().at_work()),
         unfinished,
         etcd: etcd(node, role, world)?,
         api,

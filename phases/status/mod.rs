@@ -34,6 +34,8 @@ pub struct Status {
     pub since: Option<Clock>,
     /// The run that has to be finished or taken back.
     pub unfinished: Option<UnfinishedRun>,
+    /// The process that is at work on it now; `None` where nobody is.
+    pub at_work: Option<String>,
     /// The API server that this node talks to; `None` where no kubeconfig names one.
     pub api: Option<Api>,
     /// Members of etcd, or why they are not known; `None` on a node without one.
@@ -103,6 +105,7 @@ impl Status {
     /// What to type next, where something is to be done.
     pub fn next(&self) -> Vec<String> {
         match &self.unfinished {
+            Some(_) if self.at_work.is_some() => Vec::new(),
             Some(run) if run.command == "reset" || run.command == "undo" => {
                 vec![format!("kubestrap {}  (goes on where it stopped)", run.command)]
             }

@@ -72,7 +72,7 @@ impl Status {
         let unfinished = self.unfinished.as_ref().map(|run| {
             json!({
                 "command": run.command, "started": Clock(run.started).rfc3339(), "phase": run.phase,
-                "changesDone": run.done, "next": self.next(),
+                "changesDone": run.done, "atWork": self.at_work.is_some(), "process": self.at_work, "next": self.next(),
                 "problem": run.failure.as_ref().map(|(id, what)| json!({"id": id, "what": what})),
             })
         });
@@ -127,16 +127,13 @@ impl Status {
 
     fn stopped(&self, run: &UnfinishedRun) -> String {
         let phase = if run.phase.is_empty() { "its first phase" } else { &run.phase };
-        let why = match &run.failure {
-            Some((id, what)) => format!("{what} ({id})"),
-            None => "killed, or still at work".to_owned(),
-        };
-        format!(
-            "{} of {} ago stopped in {phase} after {}: {why}",
-            run.command,
-            span(self.now.0 - run.started),
-            counted(run.done, "change"),
-        )
+        let began = format!("{} of {} ago", run.command, span(self.now.0 - run.started));
+        let done = counted(run.done, "change");
+        match (&self.at_work, &run.failure) {
+            (Some(process), _) => format!("{began} is at work in {phase} after {done}: process {process}"),
+            (None, Some((id, what))) => format!("{began} stopped in {phase} after {done}: {what} ({id})"),
+            (None, None) => format!("{began} stopped in {phase} after {done}: killed"),
+        }
     }
 
     fn kubelet_text(&self) -> Option<String> {

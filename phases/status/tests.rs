@@ -29,8 +29,25 @@ fn a_run_that_was_killed_says_where_and_what_to_type() {
     assert_eq!((run.command.as_str(), &run.failure), ("init", &None), "a full journal cannot say why");
     let text = found.text();
     assert!(text.contains(&format!("stopped in {} after {} changes", run.phase, run.done)), "{text}");
+    assert!(text.contains(": killed\n"), "{text}");
     assert!(text.contains("type: kubestrap undo"), "{text}");
-    assert_eq!(found.value()["unfinishedRun"]["phase"], run.phase.as_str());
+    let value = &found.value()["unfinishedRun"];
+    assert_eq!((&value["phase"], &value["atWork"]), (&run.phase.as_str().into(), &false.into()));
+}
+
+#[test]
+fn a_run_that_is_at_work_is_not_to_be_gone_on_with() {
+    let stage = Stage::ready(&V1_20, "n1");
+    stage.store.left.set(Some(41));
+    stage.run(&INIT, &init_job(V1_20)).unwrap_err();
+    stage.mend();
+    stage.store.held_by.replace(Some("4711".to_owned()));
+    let found = status(&stage);
+    let text = found.text();
+    assert!(text.contains("is at work in ") && text.contains(": process 4711\n"), "{text}");
+    assert!(!text.contains("type:") && !text.contains("killed"), "{text}");
+    let value = &found.value()["unfinishedRun"];
+    assert_eq!((&value["atWork"], &value["process"]), (&true.into(), &"4711".into()));
 }
 
 #[test]

@@ -474,6 +474,10 @@ impl Explain for HostError {
                 vec!["run the same command as root: sudo kubestrap …".to_owned()]
             }
             Self::Write { path, .. } if self.is_disk_full() => full_disk_fixes(path),
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => vec![
+                "bring its server back, or take it away (umount -f -l <mount point>), then run the same command again"
+                    .to_owned(),
+            ],
             Self::Read { path, .. } | Self::Write { path, .. } => {
                 vec![format!("look at it: ls -ld {}", path.display())]
             }

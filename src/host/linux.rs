@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use kubestrap_phases::world::{
-    Change, Command, Content, Facts, FileInfo, Host, HostError, Output, Probed, Probes, RuntimeStatus, Undo, UnitState,
+    Change, Command, Content, Facts, FileInfo, Host, HostError, Mount, Output, Probed, Probes, RuntimeStatus, Undo,
+    UnitState,
 };
 
 use super::root::Root;
 use super::runtime::Runtimes;
-use super::{commands, facts, files, mounts, probes, tree, undo, units};
+use super::{commands, facts, files, mounts, probes, remote, tree, undo, units};
 
 /// Where programs are looked for when the environment does not tell.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -118,16 +119,18 @@ impl Host for Linux {
 
     fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
         let entry = self.root.entry(path).map_err(cannot_read(path))?;
-        let found = files::stat(&entry, &|path| Ok(mounts::is_mount_point(&mounts::all()?, path)))?;
+        let found = look(&entry, &mounts::all()?)?;
         Ok(found.map(|found| FileInfo { path: path.to_owned(), ..found }))
     }
 
     fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError> {
         let mounted = mounts::all()?;
+        let target = self.root.target(folder).map_err(cannot_read(folder))?;
+        remote::can_be_listed(&target, &mounted)?;
         let mut found = Vec::new();
-        for path in files::names(&self.root.target(folder).map_err(cannot_read(folder))?)? {
+        for path in files::names(&target)? {
             // An entry that went away since is no entry.
-            let entry = files::stat(&path, &|path| Ok(mounts::is_mount_point(&mounted, path)))?;
+            let entry = look(&path, &mounted)?;
             let name = path.file_name().unwrap_or_default();
             found.extend(entry.map(|entry| FileInfo { path: folder.join(name), ..entry }));
         }
@@ -196,6 +199,13 @@ impl Host for Linux {
                 source: std::io::Error::other("the host does not change the cluster"),
             }),
         }
+    }
+}
+
+fn look(path: &Path, mounted: &[Mount]) -> Result<Option<FileInfo>, HostError> {
+    match remote::known(path, mounted)? {
+        Some(found) => Ok(Some(found)),
+        None => files::stat(path, &|path| Ok(mounts::is_mount_point(mounted, path))),
     }
 }
 

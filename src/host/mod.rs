@@ -14,6 +14,7 @@ mod network;
 mod own_file;
 mod ports;
 mod probes;
+mod remote;
 mod root;
 mod runtime;
 mod sandboxes;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_cri::v1::{
     CgroupDriver, ImageSpec, ListContainersRequest, ListImagesRequest, ListPodSandboxRequest, PullImageRequest,
@@ -29,8 +29,24 @@ const PULL_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// How often a pull and a removal are tried, as kubeadm does.
 const TRIES: u32 = 5;
 
-/// Pause after the first failed try; longer after each further one.
-const PAUSE: Duration = Duration::from_millis(200);
+/// What containerd refuses to stop or remove only for the moment. One that is being started is neither running, so that
+/// stopping it does nothing, nor may it be removed: setContainerRemoving in containerd's pkg/cri (1.7: internal/cri).
+const PASSING: [&str; 4] = [
+    "container is in starting state",
+    "container is already in removing state",
+    "container is still running",
+    "container state is unknown",
+];
+
+/// How patient tries are.
+struct Patience {
+    /// Pause after the first failed try; longer after each further one.
+    pause: Duration,
+    /// How long what passes by itself is waited for, however often that is tried.
+    passing: Duration,
+}
+
+const PATIENCE: Patience = Patience { pause: Duration::from_millis(200), passing: Duration::from_secs(30) };
 
 /// The runtimes of this host, connected to when they are first asked.
 #[derive(Default)]
@@ -73,7 +89,7 @@ impl Runtimes {
     /// Stops and removes a sandbox with its containers; gone already is fine.
     pub(super) fn remove_sandbox(&self, socket: &str, id: &str, pod: &str) -> Result<(), HostError> {
         self.talk(socket, &format!("remove the sandbox of Pod {pod}"), async |connection| {
-            tries(|| async {
+            tries(&PATIENCE, || async {
                 let (mut runtime, pod_sandbox_id) = (connection.runtime(), id.to_owned());
                 let stop = StopPodSandboxRequest { pod_sandbox_id: pod_sandbox_id.clone() };
                 gone_is_fine(limited(ANSWER_LIMIT, runtime.stop_pod_sandbox(stop)).await)?;
@@ -119,15 +135,22 @@ fn failed(socket: &str, action: &str, source: io::Error) -> HostError {
     HostError::Runtime { socket: socket.to_owned(), action: action.to_owned(), source }
 }
 
-async fn tries<T, F: Future<Output = Answer<T>>>(once: impl Fn() -> F) -> Answer<T> {
+async fn tries<T, F: Future<Output = Answer<T>>>(patience: &Patience, once: impl Fn() -> F) -> Answer<T> {
+    let began = Instant::now();
     let mut tried = 1;
     loop {
         match once().await {
-            Err(_) if tried < TRIES => sleep(PAUSE * tried).await,
+            Err(status) if tried < TRIES || passes(&status) && began.elapsed() < patience.passing => {
+                sleep(patience.pause * tried.min(TRIES)).await;
+            }
             last => return last,
         }
         tried += 1;
     }
+}
+
+fn passes(status: &Status) -> bool {
+    PASSING.iter().any(|words| status.message().contains(words))
 }
 
 fn gone_is_fine<T>(answer: Answer<T>) -> Answer<()> {
@@ -138,7 +161,7 @@ fn gone_is_fine<T>(answer: Answer<T>) -> Answer<()> {
 }
 
 async fn pull_one(connection: Connection, image: String) -> (String, Answer<()>) {
-    let pulled = tries(|| {
+    let pulled = tries(&PATIENCE, || {
         let spec = ImageSpec { image: image.clone(), ..ImageSpec::default() };
         let request = PullImageRequest { image: Some(spec), ..PullImageRequest::default() };
         let mut images = connection.images();

@@ -1,6 +1,6 @@
 //! What is read from a runtime's answers, on literal ones; and a runtime that is not there.
 
-use std::time::Instant;
+use std::cell::Cell;
 
 use k8s_cri::v1::{RuntimeCondition, RuntimeStatus as CriStatus};
 use kubestrap_phases::problem::Problem;
@@ -89,4 +89,26 @@ fn a_socket_that_does_not_answer_is_given_up_after_the_limit() {
     let HostError::Runtime { source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source.kind(), io::ErrorKind::TimedOut);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+/// How often a removal is tried that is refused so many times in these words, and whether it succeeds.
+fn tried(refusals: u32, words: &str, passing: Duration) -> (u32, bool) {
+    let count = Cell::new(0);
+    let once = || async {
+        count.set(count.get() + 1);
+        if count.get() > refusals { Ok(()) } else { Err(Box::new(Status::unknown(words))) }
+    };
+    let patience = Patience { pause: Duration::ZERO, passing };
+    let answer = Builder::new_current_thread().enable_time().build().unwrap().block_on(tries(&patience, once));
+    (count.get(), answer.is_ok())
+}
+
+#[test]
+fn a_container_that_is_being_started_is_waited_for_and_other_refusals_are_not() {
+    // From containerd 1.6.20, asked right after the kubelet had begun to start the container.
+    let starting = r#"failed to remove container "3f": failed to set removing state for container "3f": container is in starting state, can't be removed"#;
+    let long = Duration::from_secs(3600);
+    assert_eq!(tried(TRIES + 20, starting, long), (TRIES + 21, true));
+    assert_eq!(tried(TRIES + 20, "device or resource busy", long), (TRIES, false));
+    assert_eq!(tried(TRIES + 20, starting, Duration::ZERO), (TRIES, false), "not for ever");
 }

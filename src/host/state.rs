@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kubestrap_phases::plan::{Store, StoreError};
 use kubestrap_phases::world::HostError;
@@ -139,6 +140,23 @@ impl Store for JournalFile {
         };
         kept.map_err(|error| StoreError::Failed { path: path.display().to_string(), source: io_error(error) })
     }
+
+    fn held_by(&self) -> Option<String> {
+        if self.lock.borrow().is_some() {
+            return None;
+        }
+        let path = Lock::path(self.path.parent()?);
+        match File::open(&path).ok()?.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(holder(&path)),
+            _ => None,
+        }
+    }
+}
+
+/// Who has the lock, as far as that is written in it.
+fn holder(lock: &Path) -> String {
+    let text = fs::read_to_string(lock).unwrap_or_default().trim().to_owned();
+    if text.is_empty() { "unknown".to_owned() } else { text }
 }
 
 fn ends_in_half_a_line(file: &mut File) -> io::Result<bool> {
@@ -168,10 +186,18 @@ struct Lock {
     _file: File,
 }
 
+/// How often the lock is tried: who asks whether a run is at work has it for a moment.
+const TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(10);
+
 impl Lock {
-    /// Takes the lock `<state>/lock`, or says who has it. Does not wait.
+    fn path(state: &Path) -> PathBuf {
+        state.join("lock")
+    }
+
+    /// Takes the lock `<state>/lock`, or says who has it. Does not wait for a run to end.
     fn take(state: &Path) -> Result<Self, StoreError> {
-        let path = state.join("lock");
+        let path = Self::path(state);
         let failed = |source| StoreError::Failed { path: path.display().to_string(), source };
         let open = || -> io::Result<File> {
             make_state_folder(state)?;
@@ -181,14 +207,18 @@ impl Lock {
             Ok(file) => file,
             Err(source) => return Err(failed(source)),
         };
-        match file.try_lock() {
+        let is_busy = |tried: &Result<(), TryLockError>| matches!(tried, Err(TryLockError::WouldBlock));
+        let mut tried = file.try_lock();
+        for _ in 1..TRIES {
+            if is_busy(&tried) {
+                std::thread::sleep(PAUSE);
+                tried = file.try_lock();
+            }
+        }
+        match tried {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-                return Err(StoreError::Held {
-                    path: path.display().to_string(),
-                    holder: if holder.is_empty() { "unknown".to_owned() } else { holder },
-                });
+                return Err(StoreError::Held { path: path.display().to_string(), holder: holder(&path) });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
@@ -261,6 +291,17 @@ mod tests {
         assert!(problem.what.ends_with(&format!("process {}", std::process::id())), "{}", problem.what);
         drop(lock);
         Lock::take(&state).unwrap();
+    }
+
+    #[test]
+    fn who_looks_sees_another_run_at_work_and_not_its_own() {
+        let scratch = Scratch::new();
+        let (run, look) = (JournalFile::new(scratch.path()), JournalFile::new(scratch.path()));
+        assert_eq!(look.held_by(), None, "no run has been here");
+        run.append("line", false).unwrap();
+        assert_eq!((run.held_by(), look.held_by()), (None, Some(std::process::id().to_string())));
+        drop(run);
+        assert_eq!(look.held_by(), None, "it has ended");
     }
 
     #[test]

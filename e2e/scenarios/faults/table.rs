@@ -129,6 +129,12 @@ const COMPONENTS: &[Fault] = &[
     Fault { name: "too little memory for kube-apiserver", ids: &["apiserver-out-of-memory"],
         before: "mkdir /run/patches; printf 'spec: {containers: [{name: kube-apiserver, resources: {limits: {memory: 40Mi}}}]}' >/run/patches/kube-apiserver.yaml",
         words: "--experimental-patches /run/patches", ..INIT },
+    Fault { name: "etcd asks for more disk than there is", ids: &["static-pod-refused"],
+        before: "mkdir /run/patches; printf 'spec: {containers: [{name: etcd, resources: {requests: {ephemeral-storage: 9Ti}}}]}' >/run/patches/etcd.yaml",
+        words: "--experimental-patches /run/patches", ..INIT },
+    Fault { name: "kube-apiserver asks for more than the machine has", ids: &["static-pod-no-room"],
+        before: "mkdir /run/patches; printf 'spec: {containers: [{name: kube-apiserver, resources: {requests: {cpu: 512}}}]}' >/run/patches/kube-apiserver.yaml",
+        words: "--experimental-patches /run/patches", ..INIT },
     Fault { name: "too few PIDs for each Pod", ids: &["apiserver-pid-limit", "etcd-pid-limit", "controller-manager-pid-limit", "scheduler-pid-limit"], kubelet: "podPidsLimit: 8", ..INIT },
 ];
 

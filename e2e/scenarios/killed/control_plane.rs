@@ -1,8 +1,9 @@
 //! `join --control-plane`, killed: the same command again ends as an unbroken run ends, with two members of etcd that
-//! both vote, and no third.
+//! both vote, and no third. The unbroken run is taken back by `undo`: node and cluster are as before it.
 
 use super::{FULL, all_end_well, ends, kill, runs};
 use crate::ha::{ENDPOINT, point_to};
+use crate::undo::{prepared, undo};
 use crate::{only_kubestrap, scenario};
 use kubestrap_e2e::cluster::{Cluster, SETTLES};
 use kubestrap_e2e::failure::{Failure, expect};
@@ -10,6 +11,7 @@ use kubestrap_e2e::kill::Breaker;
 use kubestrap_e2e::nodes::Node;
 use kubestrap_e2e::run::Run;
 use kubestrap_e2e::say;
+use kubestrap_e2e::snapshot::Snapshot;
 use kubestrap_e2e::tool::{JoinCommand, Tool};
 use kubestrap_e2e::wait::wait_for;
 use serde_json::Value;
@@ -42,10 +44,14 @@ fn join_of_a_control_plane_node_goes_on_wherever_it_was_killed() {
         let command: Vec<&str> =
             ["kubestrap", "join"].into_iter().chain(join.arguments.iter().map(String::as_str)).collect();
         let node = made(run, &cluster)?;
+        let (before, alone) = (Snapshot::take(&node)?, ends::of_cluster(&cluster)?);
         let (output, lines) = breaker.count(&node, &command)?;
         say(&format!("unbroken: {:.1} s, {lines} lines of the journal", output.took.as_secs_f32()));
         let unbroken = found(&cluster, &node)?;
-        leave(&cluster, &node)?;
+        let undone = undo(&node, &before)?;
+        is_alone(&cluster)?;
+        ends::same("after undo, the cluster is", &alone, &ends::of_cluster(&cluster)?)
+            .map_err(|failure| Failure::new(failure.to_string(), undone))?;
         all_end_well(run, "join --control-plane", &runs(lines, 2, FULL), |points| {
             let node = present(run, &cluster)?;
             let missed = kill(&breaker, &node, &command, points)?;
@@ -77,6 +83,7 @@ fn first_of_several(run: &Run) -> Result<(Cluster, JoinCommand), Failure> {
 fn made(run: &Run, cluster: &Cluster) -> Result<Node, Failure> {
     let node = Node::create(run, NAME)?;
     point_to(&node, &cluster.control_plane)?;
+    prepared(&node)?;
     Ok(node)
 }
 
@@ -99,6 +106,10 @@ fn found(cluster: &Cluster, node: &Node) -> Result<Vec<String>, Failure> {
 fn leave(cluster: &Cluster, node: &Node) -> Result<(), Failure> {
     Tool::Kubestrap.reset(node, &[])?.success()?;
     cluster.kubectl(&["delete", "node", &node.name, "--ignore-not-found"])?;
+    is_alone(cluster)
+}
+
+fn is_alone(cluster: &Cluster) -> Result<(), Failure> {
     // While a member leaves, the API server of the other may miss its etcd for a moment.
     wait_for("the first node to be alone", SETTLES, || {
         has_members(&cluster.control_plane, &[&cluster.control_plane.name])

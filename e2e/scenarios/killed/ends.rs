@@ -25,7 +25,7 @@ const OF_OTHERS: [&str; 2] = ["file /var/lib/kubelet/", "file /var/lib/etcd/"];
 const OURS_THERE: [&str; 3] = ["config.yaml", "kubeadm-flags.env", "pki/kubelet-client"];
 
 /// Lines for the files of a node. `shared` are further beginnings of facts, such as the certificates of one cluster.
-pub(super) fn of_node(node: &Node, shared: &[&str]) -> Result<Vec<String>, Failure> {
+pub(crate) fn of_node(node: &Node, shared: &[&str]) -> Result<Vec<String>, Failure> {
     let snapshot = Snapshot::take(node)?.only(&[&FILES[..], &CONTENTS[..], shared].concat());
     let ours = snapshot.facts.iter().filter(|(name, _)| is_ours(name));
     Ok(sorted(ours.map(|(name, value)| without_time(&format!("{name} {value}"))).collect()))
@@ -47,7 +47,7 @@ fn without_time(line: &str) -> String {
 }
 
 /// Lines for the objects of a cluster.
-pub(super) fn of_cluster(cluster: &Cluster) -> Result<Vec<String>, Failure> {
+pub(crate) fn of_cluster(cluster: &Cluster) -> Result<Vec<String>, Failure> {
     let mut lines = golden_objects::meanings(cluster)?;
     for namespace in ["kube-system", "kube-public"] {
         let secrets = cluster.object(&["--namespace", namespace, "get", "secrets"])?;
@@ -58,7 +58,7 @@ pub(super) fn of_cluster(cluster: &Cluster) -> Result<Vec<String>, Failure> {
 }
 
 /// Every difference is named: what an unbroken run has and this one has not (-), and the other way round (+).
-pub(super) fn same(what: &str, unbroken: &[String], found: &[String]) -> Result<(), Failure> {
+pub(crate) fn same(what: &str, unbroken: &[String], found: &[String]) -> Result<(), Failure> {
     let lacking = |from: &[String], other: &[String], sign: char| {
         let mut other = other.to_vec();
         let mut lines = Vec::new();

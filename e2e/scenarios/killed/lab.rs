@@ -2,6 +2,7 @@
 //! and what both do there when nothing breaks them off. Other people's things lie on it all the time.
 
 use super::ends;
+use crate::foreign;
 use kubestrap_e2e::cluster::{Cluster, SETTLES};
 use kubestrap_e2e::command::Output;
 use kubestrap_e2e::failure::{Failure, expect};
@@ -14,33 +15,6 @@ use kubestrap_e2e::wait::wait_for;
 use std::sync::{Mutex, PoisonError};
 
 const NAME: &str = "killed";
-
-/// Can be run again: after a power cut, what only lived in memory is laid anew.
-const FOREIGN_THINGS: &str = r#"
-for path in /etc/kubernetes/notes.txt /etc/kubernetes/pki/notes.txt /var/lib/kubelet/notes.txt /opt/notes.txt \
-    /srv/data/notes.txt /etc/cni/net.d/99-foreign.conf; do
-    mkdir -p "$(dirname $path)"
-    test -e $path || echo '{"cniVersion": "0.4.0", "name": "foreign", "type": "loopback"}' >$path
-done
-mkdir -p /var/lib/kubelet/vol
-mountpoint -q /var/lib/kubelet/vol || mount --bind /srv/data /var/lib/kubelet/vol
-if ! iptables -C INPUT -j FOREIGN 2>/dev/null; then
-    iptables -N FOREIGN
-    iptables -A FOREIGN -s 192.0.2.1 -j DROP
-    iptables -A INPUT -j FOREIGN
-fi
-if ! ctr --namespace k8s.io tasks ls | grep -q '^foreign '; then
-    ctr --namespace k8s.io containers rm foreign 2>/dev/null || true
-    ctr --namespace k8s.io run --detach docker.io/e2e/web:1 foreign
-fi
-"#;
-
-const FOREIGN_THINGS_WORK: &str = "
-iptables -C INPUT -j FOREIGN
-iptables -C FOREIGN -s 192.0.2.1 -j DROP
-test -s /var/lib/kubelet/vol/notes.txt
-ctr --namespace k8s.io tasks ls | grep -q '^foreign .*RUNNING'
-";
 
 pub(super) struct Lab {
     pub(super) node: Node,
@@ -79,7 +53,7 @@ impl Lab {
         }
         let node = Node::create(run, NAME)?;
         let breaker = Breaker::build(run)?;
-        node.script(FOREIGN_THINGS)?;
+        foreign::lay(&node)?;
         let mut lab = Self { node, breaker, init_lines: 0, reset_lines: 0, files: Vec::new(), objects: Vec::new() };
         let (output, lines) = lab.breaker.count(&lab.node, &lab.init_command()?)?;
         let cluster = lab.cluster(run, &output)?;
@@ -130,10 +104,10 @@ impl Lab {
 
     /// Lays what a power cut took.
     pub(super) fn lay_foreign_things(&self) -> Result<(), Failure> {
-        self.node.script(FOREIGN_THINGS).map(|_| ())
+        foreign::lay(&self.node)
     }
 
     pub(super) fn foreign_things_work(&self) -> Result<(), Failure> {
-        self.node.script(FOREIGN_THINGS_WORK).map(|_| ())
+        foreign::works(&self.node)
     }
 }

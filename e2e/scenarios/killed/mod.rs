@@ -6,11 +6,12 @@
 
 mod broken_off;
 mod control_plane;
-mod ends;
+pub(crate) mod ends;
 mod init;
 mod lab;
 mod power_cut;
 mod reset;
+mod upload_certs;
 mod worker;
 
 use kubestrap_e2e::chance::{Chance, is_full};

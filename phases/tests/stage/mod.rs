@@ -21,7 +21,7 @@ use crate::plan::{Journal, LastRun, RunHead, Selection, Step, Store, StoreError,
 use crate::problem::Problem;
 use crate::releases::{Image, Programs};
 use crate::shared_certs::{Sealer, UploadCerts};
-use crate::support::{Bench, FixedEntropy, NOW, jobs};
+use crate::support::{Bench, FixedEntropy, MemoryStore, NOW, jobs};
 use crate::undo::{UndoRun, half_way};
 use crate::upload_config::upload_kubeadm_config;
 use crate::workflows::UNDO;
@@ -307,49 +307,55 @@ pub(crate) fn ready_overlay(release: &Release, host_name: &str) -> Overlay<'stat
         .with_unit("kubelet.service", unit)
 }
 
-/// A journal in memory that takes a number of lines and then no more.
+/// A journal in memory that takes a number of lines and then no more, and that another run may be working with.
 #[derive(Default)]
 pub(crate) struct BrittleStore {
-    lines: RefCell<Vec<String>>,
+    kept: MemoryStore,
     /// How many lines it still takes; `None` for any number.
     pub(crate) left: Cell<Option<usize>>,
+    /// The process that works with it.
+    pub(crate) held_by: RefCell<Option<String>>,
 }
 
 impl BrittleStore {
     /// Forgets everything: the last act of the command `reset`.
     pub(crate) fn forget(&self) {
-        self.lines.borrow_mut().clear();
+        self.kept.replace(&[]).expect("memory takes everything");
     }
 }
 
 impl Store for BrittleStore {
     fn lines(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.lines.borrow().clone())
+        self.kept.lines()
     }
 
-    fn append(&self, line: &str, _sync: bool) -> Result<(), StoreError> {
+    fn append(&self, line: &str, sync: bool) -> Result<(), StoreError> {
         match self.left.get() {
             Some(0) => {
                 let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
-                return Err(StoreError::Failed { path: "/var/lib/kubestrap/journal".to_owned(), source });
+                Err(StoreError::Failed { path: "/var/lib/kubestrap/journal".to_owned(), source })
             }
-            left => self.left.set(left.map(|left| left - 1)),
+            left => {
+                self.left.set(left.map(|left| left - 1));
+                self.kept.append(line, sync)
+            }
         }
-        self.lines.borrow_mut().push(line.to_owned());
-        Ok(())
     }
 
     fn replace(&self, lines: &[String]) -> Result<(), StoreError> {
-        self.lines.replace(lines.to_vec());
-        Ok(())
+        self.kept.replace(lines)
     }
 
     fn job(&self) -> Result<Option<String>, StoreError> {
-        Ok(None)
+        self.kept.job()
     }
 
-    fn keep_job(&self, _job: Option<&str>) -> Result<(), StoreError> {
-        Ok(())
+    fn keep_job(&self, job: Option<&str>) -> Result<(), StoreError> {
+        self.kept.keep_job(job)
+    }
+
+    fn held_by(&self) -> Option<String> {
+        self.held_by.borrow().clone()
     }
 }
 
