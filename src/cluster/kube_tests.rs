@@ -1,7 +1,7 @@
 //! What is asked of an API server, and what is made of its answers: against a server that answers from a list.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use super::*;
@@ -13,17 +13,23 @@ fn server(answers: Vec<String>) -> (Identity, JoinHandle<Vec<String>>) {
     let asked = std::thread::spawn(move || {
         let mut asked = Vec::new();
         for answer in answers {
-            let mut stream = BufReader::new(listener.accept().unwrap().0);
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                stream.read_line(&mut head).unwrap();
-            }
+            let (head, mut stream) = request(&listener);
             asked.push(head.lines().next().unwrap_or_default().to_owned());
-            stream.get_mut().write_all(answer.as_bytes()).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
         }
         asked
     });
     (Identity::Anonymous { server, ca_pem: None }, asked)
+}
+
+/// The head of the next request, and where its answer goes.
+fn request(listener: &TcpListener) -> (String, TcpStream) {
+    let mut stream = BufReader::new(listener.accept().unwrap().0);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        stream.read_line(&mut head).unwrap();
+    }
+    (head, stream.into_inner())
 }
 
 fn answer(status: &str, header: &str, body: &str) -> String {
@@ -114,7 +120,7 @@ fn a_watch_ends_when_it_was_enough_while_the_answer_goes_on() {
     let identity = Identity::Anonymous { server: format!("http://{}", listener.local_addr().unwrap()), ca_pem: None };
     let (done, wait) = std::sync::mpsc::channel::<()>();
     let asked = std::thread::spawn(move || {
-        let mut stream = listener.accept().unwrap().0;
+        let (_, mut stream) = request(&listener);
         stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
         // A line may come in two parts, and two lines in one.
         let text = event("ADDED", "7") + &event("MODIFIED", "8");
