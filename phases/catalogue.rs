@@ -10,7 +10,7 @@ use crate::config::{
     Bootstrap, BootstrapToken, CreateToken, DeleteTokens, Discovered, Init, InitFlags, JoinControlPlane, JoinWorker,
     Layout, RemoveFlags, ResetFlags, UserKubeconfig, resolve_init, resolve_remove, resolve_reset,
 };
-use crate::plan::{Artifact, Fate, OTHER_NAMES, Step, Workflow, walk};
+use crate::plan::{Artifact, OTHER_NAMES, Step, Workflow, walk};
 use crate::problem::Problem;
 use crate::workflows::{INIT, JOIN_CONTROL_PLANE, KUBECONFIG_USER, REMOVE, RESET, TOKEN_CREATE, TOKEN_DELETE};
 use crate::world::{Clock, Entropy, KeyAlgorithm, Overlay, Secret};
@@ -75,9 +75,7 @@ fn add<J>(workflow: &'static Workflow<J>, job: &J, entries: &mut Vec<Entry>) {
             Step::Phase(phase) => (phase.needs(job), phase.makes(job)),
             Step::Group { .. } => (Vec::new(), Vec::new()),
         };
-        let also = OTHER_NAMES
-            .iter()
-            .filter(|other| other.workflow == workflow.name && matches!(other.fate, Fate::Is(today) if today == path));
+        let also = OTHER_NAMES.iter().filter(|other| other.workflow == workflow.name && other.today == path);
         entries.push(Entry {
             workflow: workflow.name,
             path: path.to_owned(),

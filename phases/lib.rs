@@ -10,6 +10,7 @@ pub mod bootstrap_token;
 pub mod catalogue;
 pub mod certs;
 pub mod cluster_admins;
+mod cluster_status;
 pub mod config;
 pub mod control_plane;
 pub mod diagnosis;

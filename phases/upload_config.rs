@@ -10,11 +10,12 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde_json::{Value, json};
 
 use crate::cluster_admins::{self, administrator};
+use crate::cluster_status;
 use crate::config::{ApiEndpoint, ClusterConfig, Init, NodeConfig, NodeName};
 use crate::objects;
 use crate::plan::{Artifact, Phase, Step};
 use crate::problem::Problem;
-use crate::world::{Identity, ObjectRef, World, sha256_hex};
+use crate::world::{Identity, World, sha256_hex};
 use crate::yaml;
 
 const KUBEADM_RBAC: &str = include_str!("../templates/rbac/kubeadm-config.yaml");
@@ -91,7 +92,7 @@ pub fn upload_kubeadm_config(
     let mut data = found.and_then(|found| found.data).unwrap_or_default();
     data.insert("ClusterConfiguration".to_owned(), cluster_config_text(cluster));
     if let (true, Some((name, endpoint))) = (cluster.release.has_cluster_status(), member) {
-        let status = with_member(data.get("ClusterStatus"), crate::config::encode_cluster_status(name, endpoint));
+        let status = cluster_status::with(data.get("ClusterStatus"), (name, endpoint));
         data.insert("ClusterStatus".to_owned(), status);
     }
     objects::put(world, identity, &objects::config_map("kube-system", "kubeadm-config", data))?;
@@ -99,42 +100,8 @@ pub fn upload_kubeadm_config(
     Ok(())
 }
 
-/// Adds a control-plane node to the `ClusterStatus` of a cluster of up to 1.21; all else is kept, also what another node
-/// that joins at the same time writes.
-///
-/// # Errors
-/// When the API server cannot be asked or refuses; when there is no `kubeadm-config`.
-pub fn add_api_endpoint(
-    (name, endpoint): (&NodeName, &ApiEndpoint),
-    world: &World<'_>,
-    identity: &Identity,
-) -> Result<(), Problem> {
-    let reference = ObjectRef::new("v1", "ConfigMap", "kube-system", "kubeadm-config");
-    objects::amend(world, identity, &reference, |found| {
-        if found["data"].is_null() {
-            return Err(Problem::new("config-map-missing", "the cluster has no ConfigMap kube-system/kubeadm-config")
-                .why("somebody has removed it since this run began")
-                .fix("on a control-plane node: kubestrap init phase upload-config all"));
-        }
-        let written = found["data"]["ClusterStatus"].as_str().map(str::to_owned);
-        let status = with_member(written.as_ref(), crate::config::encode_cluster_status(name, endpoint));
-        Ok((written.as_ref() != Some(&status)).then(|| json!({"data": {"ClusterStatus": status}})))
-    })
-}
-
 fn cluster_config_text(cluster: &ClusterConfig) -> String {
     crate::config::encode_cluster_config(cluster)
-}
-
-/// The status that is there, with the API endpoints of another one laid over.
-fn with_member(found: Option<&String>, ours: String) -> String {
-    let read = |text: &str| yaml::parse::<Value>(text).ok();
-    let (Some(mut merged), Some(new)) = (found.and_then(|text| read(text)), read(&ours)) else { return ours };
-    let (Some(endpoints), Some(new)) = (merged["apiEndpoints"].as_object_mut(), new["apiEndpoints"].as_object()) else {
-        return ours;
-    };
-    endpoints.extend(new.clone());
-    yaml::write(&merged)
 }
 
 /// Writes the ConfigMap with the kubelets' configuration and lets nodes read it.

@@ -4,11 +4,7 @@ use super::*;
 use crate::config::Release;
 use crate::support::Bench;
 use crate::support::jobs::{V1_20, V1_36, default_init};
-use std::cell::Cell;
-
-use crate::plan::Journal;
-use crate::support::MemoryStore;
-use crate::world::{Answer, Cluster, ClusterError, Content, Entropy, ObjectChange, Overlay, Progress, Undo, Verb};
+use crate::world::Overlay;
 
 macro_rules! golden {
     ($file:literal) => {
@@ -72,20 +68,6 @@ fn other_keys_of_kubeadm_config_are_kept() {
 }
 
 #[test]
-fn other_control_plane_nodes_stay_in_the_status() {
-    let status = "apiEndpoints:\n  m3:\n    advertiseAddress: 10.77.0.23\n    bindPort: 6443\nkind: ClusterStatus\n";
-    let ours = "apiEndpoints:\n  m1:\n    advertiseAddress: 10.77.0.21\n    bindPort: 6443\nkind: ClusterStatus\n";
-    let merged = with_member(Some(&status.to_owned()), ours.to_owned());
-    let merged: Value = yaml::parse(&merged).unwrap();
-    assert_eq!(merged["apiEndpoints"]["m1"]["advertiseAddress"], "10.77.0.21");
-    assert_eq!(merged["apiEndpoints"]["m3"]["advertiseAddress"], "10.77.0.23");
-    for unusable in ["", "[", "a: b", "apiEndpoints: x"] {
-        assert_eq!(with_member(Some(&unusable.to_owned()), ours.to_owned()), ours, "{unusable:?}");
-    }
-    assert_eq!(with_member(None, ours.to_owned()), ours);
-}
-
-#[test]
 fn the_cri_socket_is_noted_where_the_release_does_so() {
     let gate = |on: bool| BTreeMap::from([("NodeLocalCRISocket".to_owned(), on)]);
     for (name, release, gates, expected) in [
@@ -106,77 +88,4 @@ fn the_cri_socket_is_noted_where_the_release_does_so() {
         assert_eq!(annotations["other"], "kept", "{name}");
         assert_eq!(bench.overlay.changes().len(), usize::from(expected.is_some()), "{name}");
     }
-}
-
-/// An API server at which another node writes its endpoint just after ours has read.
-struct Rival<'a> {
-    server: &'a Overlay<'static>,
-    writes: Cell<usize>,
-}
-
-impl Rival<'_> {
-    fn write(&self) {
-        let left = self.writes.get();
-        if left == 0 {
-            return;
-        }
-        self.writes.set(left - 1);
-        let object = self.server.objects().remove(0);
-        let endpoint =
-            format!("apiEndpoints:\n  r{left}:\n    advertiseAddress: 10.77.0.3{left}\n    bindPort: 6443\n");
-        let written = object["data"]["ClusterStatus"].as_str().map(str::to_owned);
-        let mut theirs = object.clone();
-        theirs["metadata"]["resourceVersion"] = json!(format!("after-{left}"));
-        theirs["data"]["ClusterStatus"] = json!(with_member(written.as_ref(), endpoint));
-        let change = ObjectChange {
-            identity: admin(),
-            object: ObjectRef::of(&object),
-            verb: Verb::Put,
-            body: Content::new(theirs.to_string()),
-        };
-        Cluster::apply(self.server, &change).unwrap();
-    }
-}
-
-impl Cluster for Rival<'_> {
-    fn get(&self, identity: &Identity, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
-        let found = self.server.get(identity, object);
-        self.write();
-        found
-    }
-
-    fn list(&self, identity: &Identity, of: &ObjectRef, query: &str) -> Result<Vec<Value>, ClusterError> {
-        self.server.list(identity, of, query)
-    }
-
-    fn raw(&self, identity: &Identity, path: &str) -> Result<Answer, ClusterError> {
-        self.server.raw(identity, path)
-    }
-
-    fn prepare(&self, change: &ObjectChange) -> Result<Undo, ClusterError> {
-        Cluster::prepare(self.server, change)
-    }
-
-    fn apply(&self, change: &ObjectChange) -> Result<(), ClusterError> {
-        Cluster::apply(self.server, change)
-    }
-}
-
-#[test]
-fn two_nodes_that_join_at_the_same_time_both_stay_in_the_status() {
-    let found = json!({"apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"namespace": "kube-system", "name": "kubeadm-config", "resourceVersion": "1"},
-        "data": {"ClusterConfiguration": "kept", "ClusterStatus": "apiEndpoints: {}\n"}});
-    let bench = Bench::over(Overlay::default().with_object(found));
-    let (rival, store) = (Rival { server: &bench.overlay, writes: Cell::new(2) }, MemoryStore::default());
-    let journal = Journal::new(&store);
-    let ports = (&bench.entropy as &dyn Entropy, &bench.recorder as &dyn Progress);
-    let world = World::new(&bench.overlay, (&rival, &bench.overlay), &bench.time, ports, &journal);
-    let job = default_init(V1_20);
-    add_api_endpoint((&job.node.name, &job.endpoint), &world, &admin()).unwrap();
-    let map = bench.overlay.objects().remove(0);
-    let status: Value = yaml::parse(map["data"]["ClusterStatus"].as_str().unwrap()).unwrap();
-    let names: Vec<&String> = status["apiEndpoints"].as_object().unwrap().keys().collect();
-    assert_eq!(names, [job.node.name.as_str(), "r1", "r2"]);
-    assert_eq!(map["data"]["ClusterConfiguration"], "kept");
 }

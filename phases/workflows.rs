@@ -83,6 +83,7 @@ pub static RESET: Workflow<Reset> = Workflow {
     steps: &[
         Step::Phase(&reset::Preflight),
         Step::Phase(&reset::Drain),
+        Step::Phase(&reset::UpdateClusterStatus),
         Step::Phase(&reset::RemoveEtcdMember),
         Step::Phase(&reset::DeleteNode),
         Step::CLEANUP_NODE,
@@ -95,6 +96,7 @@ pub static UNDO: Workflow<UndoRun> = Workflow {
     early: &[],
     steps: &[
         Step::Phase(&undo::Objects),
+        Step::UNDO_STATUS,
         Step::UNDO_MEMBER,
         Step::UNDO_REGISTRATION,
         Step::UNDO_NODE,

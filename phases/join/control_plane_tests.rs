@@ -11,7 +11,6 @@ use crate::problem::Problem;
 use crate::stage::{ready_overlay, sealed_objects};
 use crate::support::Bench;
 use crate::support::jobs::{V1_20, V1_36, join_control_plane, join_worker};
-use crate::upload_config::add_api_endpoint;
 use crate::workflows::{JOIN, JOIN_CONTROL_PLANE};
 use crate::world::{Identity, Overlay, Secret};
 use crate::yaml;
@@ -153,7 +152,8 @@ fn cluster_status_keeps_the_other_nodes_and_the_configuration() {
     let bench = Bench::over(Overlay::default().with_object(found.clone()));
     let job = join_control_plane(V1_20);
     let admin = Identity::Kubeconfig("/etc/kubernetes/admin.conf".into());
-    let add = || bench.within(|world| add_api_endpoint((&job.worker.node.name, &job.endpoint), world, &admin));
+    let add =
+        || bench.within(|world| crate::cluster_status::add((&job.worker.node.name, &job.endpoint), world, &admin));
     add().unwrap();
     let map = bench.overlay.objects().remove(0);
     assert_eq!(map["data"]["ClusterConfiguration"], found["data"]["ClusterConfiguration"]);

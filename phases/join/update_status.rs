@@ -3,10 +3,10 @@
 //! Reads and writes `ClusterStatus` alone, as the administrator. kubeadm of these releases finds the other control-plane
 //! nodes by it.
 
+use crate::cluster_status;
 use crate::config::JoinControlPlane;
 use crate::plan::{Artifact, Phase, Verdict};
 use crate::problem::Problem;
-use crate::upload_config::add_api_endpoint;
 use crate::world::{Identity, World};
 
 /// The phase.
@@ -36,6 +36,6 @@ impl Phase<JoinControlPlane> for UpdateStatus {
 
     fn run(&self, job: &JoinControlPlane, world: &World<'_>) -> Result<(), Problem> {
         let admin = Identity::Kubeconfig(job.worker.node.layout.kubeconfig("admin.conf"));
-        add_api_endpoint((&job.worker.node.name, &job.endpoint), world, &admin)
+        cluster_status::add((&job.worker.node.name, &job.endpoint), world, &admin)
     }
 }

@@ -17,7 +17,7 @@ pub use inventory::{Inventory, OwnedFile};
 pub use job_file::{KeptJob, Resumed};
 pub use journal::{Entry, Journal, RunHead, Store, StoreError, UnfinishedRun};
 pub use last_run::{LastRun, Recorded};
-pub use names::{Fate, OTHER_NAMES, OtherName};
+pub use names::{OTHER_NAMES, OtherName};
 pub use phase::{Phase, Verdict};
 pub use run::run;
 pub use sparing::Sparing;

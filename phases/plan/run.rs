@@ -10,9 +10,6 @@ use crate::world::{Event, World};
 /// # Errors
 /// The problem of the phase that stopped the run.
 pub fn run<J>(plan: &Plan<J>, job: &J, world: &World<'_>) -> Result<(), Problem> {
-    for (path, why) in &plan.nothing {
-        world.tell(Event::PhaseSkipped { path, why });
-    }
     for planned in &plan.phases {
         if let Verdict::Skip(why) = &planned.verdict {
             world.tell(Event::PhaseSkipped { path: &planned.path, why });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::names::{self, Fate};
+use super::names;
 use super::{Phase, Verdict};
 use crate::problem::Problem;
 
@@ -76,8 +76,6 @@ pub struct Plan<J: 'static> {
     pub workflow: &'static Workflow<J>,
     /// Phases with their paths and verdicts.
     pub phases: Vec<PlannedPhase<J>>,
-    /// What was asked for by a name of kubeadm's that stands for nothing here, and why.
-    pub nothing: Vec<(String, String)>,
 }
 
 /// A phase with its path and verdict.
@@ -103,8 +101,7 @@ impl<J> Workflow<J> {
     /// # Errors
     /// When a selected or skipped path does not exist; names the nearest one.
     pub fn plan(&'static self, job: &J, selection: &Selection) -> Result<Plan<J>, Problem> {
-        let mut nothing = Vec::new();
-        let selection = &self.in_our_names(selection, &mut nothing)?;
+        let selection = &self.in_our_names(selection)?;
         let mut phases = Vec::new();
         walk(self.steps, "", &mut |path, step| {
             let Step::Phase(phase) = step else { return };
@@ -126,27 +123,21 @@ impl<J> Workflow<J> {
             let place = |path: &str| self.early.iter().position(|early| *early == path).unwrap_or(usize::MAX);
             phases.sort_by_key(|planned| place(&planned.path));
         }
-        Ok(Plan { workflow: self, phases, nothing })
+        Ok(Plan { workflow: self, phases })
     }
 
-    /// The selection with the paths of the table; names that stand for nothing are put aside.
-    fn in_our_names(&self, selection: &Selection, nothing: &mut Vec<(String, String)>) -> Result<Selection, Problem> {
+    /// The selection with the paths of the table.
+    fn in_our_names(&self, selection: &Selection) -> Result<Selection, Problem> {
         let paths = self.paths();
-        let mut ours = |wanted: &String| {
+        let ours = |wanted: &String| {
             if paths.contains(wanted) {
                 return Ok(wanted.clone());
             }
-            match names::fate(self.name, wanted) {
-                Some((Fate::Is(_), today)) if paths.contains(&today) => Ok(today),
-                Some((Fate::Nothing(why), path)) => {
-                    nothing.push((path.clone(), why.to_owned()));
-                    Ok(path)
-                }
-                _ => Err(self.unknown(wanted, &paths)),
-            }
+            let today = names::today(self.name, wanted).filter(|today| paths.contains(today));
+            today.ok_or_else(|| self.unknown(wanted, &paths))
         };
         Ok(Selection {
-            only: selection.only.as_ref().map(&mut ours).transpose()?,
+            only: selection.only.as_ref().map(ours).transpose()?,
             skip: selection.skip.iter().map(ours).collect::<Result<_, _>>()?,
         })
     }

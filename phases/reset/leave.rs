@@ -47,7 +47,7 @@ impl Phase<Reset> for Drain {
 
 /// Whether this node has the cluster's only API server. The kubelet of a young cluster tells of its Pods only after a minute;
 /// API servers themselves tell of one another at once.
-fn holds_the_cluster(job: &Reset, identity: &Identity, world: &World<'_>) -> Result<bool, Problem> {
+pub(super) fn holds_the_cluster(job: &Reset, identity: &Identity, world: &World<'_>) -> Result<bool, Problem> {
     if world.host().stat(&job.node.layout.manifest("kube-apiserver"))?.is_none() {
         return Ok(false);
     }

@@ -1,13 +1,14 @@
 //! Reset: takes a node out of its cluster and removes what made it a node, and nothing else.
 //!
 //! ```text
-//! preflight ─ drain ─ remove-etcd-member ─ delete-node ─ cleanup-node (kubelet, Pods, mounts, iptables, files)
+//! preflight ─ drain ─ update-cluster-status ─ remove-etcd-member ─ delete-node ─ cleanup-node (kubelet, Pods, mounts, iptables, files)
 //! ```
 //!
 //! Each phase works when the cluster is gone. One that fails ends the run: data behind a Pod that may not be evicted, or
 //! behind a volume that cannot be unmounted, is never removed.
 
 mod accounts;
+mod cluster_status;
 mod etcd_member;
 mod files;
 mod iptables;
@@ -20,6 +21,7 @@ mod nftables;
 mod processes;
 mod stop;
 
+pub use cluster_status::UpdateClusterStatus;
 pub use etcd_member::RemoveEtcdMember;
 pub use files::CleanFiles;
 pub use iptables::CleanIptables;

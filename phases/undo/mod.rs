@@ -1,7 +1,7 @@
 //! Undo: takes back what the last run has made, newest change first, and leaves what was there before it.
 //!
 //! ```text
-//! objects ─ remove-etcd-member ─ delete-node ─ cleanup-node ─ changes
+//! objects ─ update-cluster-status ─ remove-etcd-member ─ delete-node ─ cleanup-node ─ changes
 //! ```
 //!
 //! Where the run has brought up a kubelet, Pods and volumes have come with it: the phases of reset end these, and see only
@@ -17,7 +17,9 @@ use std::collections::BTreeSet;
 use crate::config::{NodeConfig, OnNode, Reset};
 use crate::plan::{LastRun, Phase, Recorded, Step, Verdict};
 use crate::problem::Problem;
-use crate::reset::{CleanFiles, CleanIptables, DeleteNode, RemoveEtcdMember, RemovePods, StopKubelet, Unmount};
+use crate::reset::{
+    CleanFiles, CleanIptables, DeleteNode, RemoveEtcdMember, RemovePods, StopKubelet, Unmount, UpdateClusterStatus,
+};
 use crate::world::{Undo, World};
 
 pub use changes::TakeBack;
@@ -99,6 +101,8 @@ impl Step<UndoRun> {
             Self::Phase(&OfReset(&CleanIptables)),
         ],
     };
+    /// As reset takes a node out of its cluster.
+    pub const UNDO_STATUS: Self = Self::Phase(&OfReset(&UpdateClusterStatus));
     /// As reset takes a node out of its cluster.
     pub const UNDO_MEMBER: Self = Self::Phase(&OfReset(&RemoveEtcdMember));
     /// As reset takes a node out of its cluster.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::UndoRun;
+use crate::cluster_status::config_map;
 use crate::counted;
 use crate::plan::{Phase, Recorded, Verdict};
 use crate::problem::Problem;
@@ -52,14 +53,16 @@ impl Phase<UndoRun> for Objects {
     }
 }
 
-/// The object that a change concerns, where it can be taken back. A request for a certificate passes by itself, and the
-/// Node of a machine that is none any more is deleted.
+/// The object that a change concerns, where it can be taken back here. A request for a certificate passes by itself. The
+/// Node of a machine that is none any more is deleted, and its entry in the list of API servers is taken out, by phases of
+/// their own: put back whole, the list would lose whoever has joined since.
 fn object<'a>(job: &UndoRun, done: &'a Recorded) -> Option<&'a ObjectRef> {
     match &done.undo {
         Undo::DeleteObject { object } | Undo::RestoreObject { object, .. } => {
             let goes = match object.kind.as_str() {
                 "CertificateSigningRequest" => true,
                 "Node" => job.made_node && object.name == job.reset.node.name.as_str(),
+                "ConfigMap" => job.made_node && *object == config_map() && done.text("verb") == "patch",
                 _ => false,
             };
             (!goes).then_some(object)

@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde_json::json;
+
+use crate::cluster_status::config_map;
 use crate::config::{JoinControlPlane, Release};
 use crate::plan::{Store as _, Workflow};
 use crate::stage::{Stage, init_job, join_job};
 use crate::support::jobs::{V1_20, V1_36};
 use crate::workflows::{INIT, JOIN, JOIN_CONTROL_PLANE};
-use crate::world::{Host as _, KeyAlgorithm, UnitState};
+use crate::world::{Cluster, Content, Host as _, Identity, KeyAlgorithm, ObjectChange, UnitState, Verb};
 
 /// What a machine is, as far as undo has to put it back.
 #[derive(Debug, PartialEq)]
@@ -95,6 +98,29 @@ fn join_of_a_control_plane_node_is_taken_back_from_any_line_of_the_journal() {
         let stage = || with_files(Stage::ready_to_join_control_plane(&release));
         takes_back(&JOIN_CONTROL_PLANE, &stage, &|stage| control_plane_job(stage, release.clone()));
     }
+}
+
+#[test]
+fn a_control_plane_node_that_joined_meanwhile_stays_in_the_list_of_api_servers() {
+    let stage = Stage::ready_to_join_control_plane(&V1_20);
+    stage.run(&JOIN_CONTROL_PLANE, &control_plane_job(&stage, V1_20)).unwrap();
+    let names = || {
+        let map = stage.machine.overlay.objects().into_iter().find(|it| it["metadata"]["name"] == "kubeadm-config");
+        map.unwrap()["data"]["ClusterStatus"].as_str().unwrap().to_owned()
+    };
+    let with_both = names();
+    assert!(with_both.contains("n2:"), "{with_both}");
+    let admin = Identity::Kubeconfig("/etc/kubernetes/admin.conf".into());
+    let status = with_both.replace("apiVersion:", "  n3:\n    bindPort: 6443\napiVersion:");
+    let later = ObjectChange {
+        identity: admin,
+        object: config_map(),
+        verb: Verb::Patch,
+        body: Content::new(json!({"data": {"ClusterStatus": status}}).to_string()),
+    };
+    Cluster::apply(&stage.machine.overlay, &later).unwrap();
+    assert_eq!(stage.undo(), Ok(true));
+    assert!(names().contains("n3:") && !names().contains("n2:"), "{}", names());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From a workflow's table to `phase` sub-commands, and from what was typed to a selection.
 
 use clap::{ArgMatches, Command};
-use kubestrap_phases::plan::{Fate, OTHER_NAMES, Selection, Step, Workflow};
+use kubestrap_phases::plan::{OTHER_NAMES, Selection, Step, Workflow};
 
 use super::shared::{list, texts};
 
@@ -50,26 +50,20 @@ const PHASES_OF_KUBEADM: [&str; 1] = ["cleanup-node"];
 fn other_words(workflow: &str, path: &'static str) -> impl Iterator<Item = &'static str> {
     let same = OTHER_NAMES
         .iter()
-        .filter(move |other| other.workflow == workflow && other.fate == Fate::Is(path) && !other.path.contains('/'));
+        .filter(move |other| other.workflow == workflow && other.today == path && !other.path.contains('/'));
     same.map(|other| other.path).collect::<Vec<_>>().into_iter()
 }
 
-/// Phases of kubeadm's in a group that have nothing left to do, or have left the group; hidden.
+/// Phases of kubeadm's that have left a group; hidden.
 fn elsewhere<J>(workflow: &Workflow<J>, group: &str, flags: fn(Command) -> Command) -> Vec<Command> {
     let paths = workflow.paths();
-    let mut commands = Vec::new();
-    for other in OTHER_NAMES.iter().filter(|other| other.workflow == workflow.name) {
-        let (parent, name) = other.path.rsplit_once('/').unwrap_or(("", other.path));
-        let about = match other.fate {
-            Fate::Nothing(why) => format!("Nothing to do: {why}"),
-            Fate::Is(today) if !parent.is_empty() => format!("Is {today}"),
-            Fate::Is(_) => continue,
-        };
-        if parent == group && !paths.iter().any(|path| path == other.path) {
-            commands.push(flags(Command::new(name).about(about).hide(true)));
-        }
-    }
-    commands
+    let others = OTHER_NAMES.iter().filter(|other| other.workflow == workflow.name);
+    let gone = others.filter_map(|other| {
+        let (parent, name) = other.path.rsplit_once('/')?;
+        let is_gone = parent == group && !paths.iter().any(|path| path == other.path);
+        is_gone.then(|| flags(Command::new(name).about(format!("Is {}", other.today)).hide(true)))
+    });
+    gone.collect()
 }
 
 /// Which phases are wanted, and the matches that hold their flags.

@@ -67,6 +67,8 @@ impl Stage {
         let (objects, _) = sealed_objects(release);
         let overlay = objects.into_iter().fold(ready_overlay(release, "n2"), Overlay::with_object);
         let overlay = overlay.with_object(etcd_pod("n1", "10.77.0.11")).with_member("n1", "10.77.0.11");
+        let mut overlay = overlay.with_object(api_servers(&["10.77.0.11"]));
+        overlay.facts.interfaces[0].addresses = vec!["10.77.0.12".parse().unwrap()];
         let mut machine = Machine::new(overlay, &release.to_string());
         machine.is_api_elsewhere = true;
         Self::over(machine)
@@ -193,6 +195,15 @@ pub(crate) fn etcd_pod(node: &str, address: &str) -> Value {
             "labels": {"component": "etcd", "tier": "control-plane"},
             "annotations": {CLIENT_URL_ANNOTATION: format!("https://{address}:2379")},
         },
+    })
+}
+
+/// The API servers of a cluster, as they keep their own addresses.
+fn api_servers(addresses: &[&str]) -> Value {
+    let addresses: Vec<Value> = addresses.iter().map(|address| json!({"ip": address})).collect();
+    json!({
+        "apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "kubernetes", "namespace": "default"},
+        "subsets": [{"addresses": addresses}],
     })
 }
 
