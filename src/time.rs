@@ -4,8 +4,8 @@
 //! SIGINT ends the program at once. A dry run looks once and does not wait.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kubestrap_phases::problem::{Exit, Problem};
@@ -18,6 +18,14 @@ const REACTION: Duration = Duration::from_millis(50);
 /// Whether the user has asked the run to stop. All clones are one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
+
+/// That of this process, once it listens to signals.
+static OF_PROCESS: OnceLock<Interrupt> = OnceLock::new();
+
+/// Whether a signal has asked this process to stop.
+pub(crate) fn is_stop_requested() -> bool {
+    OF_PROCESS.get().is_some_and(Interrupt::is_requested)
+}
 
 impl Interrupt {
     /// One that signals set. A signal that was ignored when the program was started, as under nohup, stays ignored.
@@ -35,7 +43,7 @@ impl Interrupt {
             }
             signal_hook::flag::register(signal, Arc::clone(&interrupt.0))?;
         }
-        Ok(interrupt)
+        Ok(OF_PROCESS.get_or_init(|| interrupt).clone())
     }
 
     /// Whether it was asked for.

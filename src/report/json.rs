@@ -1,13 +1,15 @@
 //! One JSON object per event and line, or one YAML document per event, on standard output; names are stable.
 
 use std::cell::RefCell;
-use std::io::{self, Write as _};
+use std::io;
 use std::time::Instant;
 
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{Change, DryRun, Event};
 use kubestrap_phases::yaml;
 use serde_json::{Value, json};
+
+use super::outlet::give;
 
 pub(super) struct Json {
     form: Form,
@@ -91,7 +93,7 @@ impl Json {
             Form::Lines => format!("{value}\n"),
             Form::Documents => format!("---\n{}", yaml::write(&value)),
         };
-        io::stdout().write_all(text.as_bytes())
+        give(io::stdout(), text.as_bytes())
     }
 }
 

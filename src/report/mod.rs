@@ -8,11 +8,12 @@ mod checks;
 mod dry_run;
 mod groups;
 mod json;
+mod outlet;
 mod plain;
 mod problem;
 
 use std::cell::RefCell;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -20,6 +21,8 @@ use kubestrap_phases::preflight::Outcome;
 use kubestrap_phases::problem::Problem;
 use kubestrap_phases::world::{DryRun, Event, Progress};
 use serde_json::Value;
+
+use outlet::give;
 
 /// Form of what is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -218,7 +221,7 @@ impl Progress for Report {
 /// A line, or several, on standard error.
 pub(crate) fn say(text: &str) {
     // Nobody is there to be told that nobody is there.
-    let _ = writeln!(io::stderr(), "{}", text.trim_end());
+    let _ = give(io::stderr(), format!("{}\n", text.trim_end()).as_bytes());
 }
 
 /// Asks, and reads whether the answer is yes.
@@ -231,6 +234,5 @@ pub(crate) fn confirmed(question: &str) -> bool {
 
 /// A result on standard output.
 fn result(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout();
-    writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush())
+    give(io::stdout(), format!("{}\n", text.trim_end()).as_bytes())
 }

@@ -1,8 +1,13 @@
 //! Where the output goes: nothing that is wrong with it ends a run, and who wants lines without colours gets them.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::bench::Bench;
 use serde_json::Value;
@@ -52,6 +57,32 @@ fn a_full_or_broken_output_loses_no_exit_code_and_tells_of_a_lost_answer() {
             let status = bench.command(words).stdout(output()).stderr(output()).status().unwrap();
             assert_eq!(status.code(), Some(code), "{words:?}");
         }
+    }
+}
+
+#[test]
+fn a_run_that_cannot_write_on_obeys_a_signal() {
+    let bench = Bench::new();
+    bench.folder("tree");
+    let tree = bench.path("tree").display().to_string();
+    for form in ["text", "json"] {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        while writer.write(&[0; 4096]).is_ok() {}
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        let output = || Stdio::from(OwnedFd::from(writer.try_clone().unwrap()));
+        let words = [&MAKES[..], &[&tree], &FLAGS, &["-o", form]].concat();
+        let mut running = bench.command(&words).stdout(output()).stderr(output()).spawn().unwrap();
+        let is_ready = |status: &str| {
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (Signal::SIGTERM as i32 - 1)) != 0
+        };
+        while !is_ready(&fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap()) {
+            std::thread::yield_now();
+        }
+        kill(Pid::from_raw(running.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        assert_eq!(running.wait().unwrap().code(), Some(130), "{form}");
+        drop(reader);
     }
 }
 

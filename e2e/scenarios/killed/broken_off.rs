@@ -19,17 +19,19 @@ const SIGNALS: [(&str, i32); 3] = [("SIGTERM", 15), ("SIGHUP", 1), ("SIGINT", 2)
 const INTERRUPTED: i32 = 130;
 
 /// A pipe with a reader that does not read, and with room for some lines only. When the program cannot write any more (it
-/// is in write(2), for file 2), it gets SIGTERM, and SIGKILL when it has not ended a second later.
+/// is in poll(2), for one file, for 50 ms), it gets SIGTERM; SIGKILL ends it when it has not obeyed ten seconds later.
 const INTO_A_FULL_PIPE: &str = r#"
 pipe=/run/kubestrap-e2e/pipe; rm -f $pipe; mkfifo $pipe
 sleep 300 <>$pipe & reader=$!
 head --bytes=65000 /dev/zero >$pipe
 "$@" >/dev/null 2>$pipe & pid=$!
-while ! grep -q '^1 0x2 ' /proc/$pid/syscall; do kill -0 $pid || exit 1; sleep 0.05; done
+while ! grep -q '^7 0x[0-9a-f]* 0x1 0x32 ' /proc/$pid/syscall; do kill -0 $pid || exit 1; sleep 0.01; done
 kill -TERM $pid
-for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
-kill -KILL $pid 2>/dev/null && echo "needed SIGKILL" || echo "ended by SIGTERM"
-kill $reader; wait"#;
+for _ in $(seq 100); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+kill -KILL $pid 2>/dev/null
+code=0; wait $pid || code=$?
+kill $reader
+echo $code"#;
 
 /// The reader is gone before the first line.
 const INTO_A_CLOSED_PIPE: &str = r#"
@@ -55,7 +57,12 @@ fn init_goes_on_after_signals_and_closed_terminals_and_pipes() {
             }
             close_terminal(lab, &command, points[3])?;
             let piped = with_script(&lab.node, INTO_A_FULL_PIPE, &command)?.success()?;
-            say(&format!("init into a full pipe {}", piped.line()));
+            say(&format!(
+                "init into a full pipe, then SIGTERM: exit code {} after {:.1} s",
+                piped.line(),
+                piped.took.as_secs_f32()
+            ));
+            expect(piped.line() == INTERRUPTED.to_string(), "a full pipe keeps SIGTERM from ending the run", &piped)?;
             lab.ended_well(&closed_pipe(run, lab, &command)?)?;
             lab.reset().map(|_| ())
         })
