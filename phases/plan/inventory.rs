@@ -17,6 +17,8 @@ const RENEWAL: &str = "certs renew";
 pub struct OwnedFile {
     /// SHA-256 of what we wrote, in lower-case hex.
     pub sha256: String,
+    /// Bytes that we wrote; of a link none are known.
+    pub size: Option<u64>,
     /// Copy of what was there before us, beside the journal, and its mode.
     pub before: Option<(PathBuf, u32)>,
 }
@@ -114,9 +116,9 @@ impl Inventory {
             let path = PathBuf::from(text("path"));
             match text("kind") {
                 "file" | "folder" if is_renewal && !inventory.owns(&path) => {}
-                "file" => inventory.wrote(path, text("sha256"), line.get("undo")),
+                "file" => inventory.wrote(path, (text("sha256"), change["size"].as_u64()), line.get("undo")),
                 // A link's own digest is that of what it points to.
-                "link" => inventory.wrote(path, &sha256_hex(text("target").as_bytes()), None),
+                "link" => inventory.wrote(path, (&sha256_hex(text("target").as_bytes()), None), None),
                 "folder" => {
                     inventory.folders.insert(path);
                 }
@@ -147,7 +149,7 @@ impl Inventory {
     }
 
     /// The first write knows what was there before us; later ones replace our own file.
-    fn wrote(&mut self, path: PathBuf, sha256: &str, undo: Option<&Value>) {
+    fn wrote(&mut self, path: PathBuf, (sha256, size): (&str, Option<u64>), undo: Option<&Value>) {
         let before = match self.files.get(&path) {
             Some(ours) => ours.before.clone(),
             None => undo.and_then(|undo| {
@@ -155,7 +157,7 @@ impl Inventory {
                 Some((kept, u32::try_from(undo.get("mode")?.as_u64()?).ok()?))
             }),
         };
-        self.files.insert(path, OwnedFile { sha256: sha256.to_owned(), before });
+        self.files.insert(path, OwnedFile { sha256: sha256.to_owned(), size, before });
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::Reset;
 use crate::plan::damage::{self, Harm};
 use crate::plan::{Inventory, Phase};
 use crate::problem::Problem;
-use crate::world::{Change, Content, FileKind, World};
+use crate::world::{Change, FileKind, World};
 
 /// The phase.
 pub struct CleanFiles;
@@ -31,7 +31,7 @@ impl Phase<Reset> for CleanFiles {
         let inventory = world.journal().inventory()?;
         let mounts = Mounts::look(job, world.host())?;
         let known = Known::of(job, &inventory, world.host())?;
-        let edited = damage::look(&inventory, world.host())?.into_iter().filter(|damage| damage.harm == Harm::Edited);
+        let edited = damage::look(&inventory, world.host())?.into_iter().filter(|damage| damage.harm != Harm::Empty);
         let edited: Vec<PathBuf> = edited.map(|damage| damage.path).collect();
         let ours = inventory.files().filter(|(_, owned)| owned.before.is_none()).map(|(path, _)| path.to_owned());
         let is_ours_alone = |path: &PathBuf| !inventory.files().any(|(ours, _)| ours == path);
@@ -76,10 +76,7 @@ fn put_all_back(inventory: &Inventory, world: &World<'_>) -> Result<(), Problem>
 
 /// Replaces our file by what was there before it, so that there is no moment, and no later run, without either.
 fn put_back(path: &Path, kept: &Path, mode: u32, world: &World<'_>) -> Result<(), Problem> {
-    match world.host().read(kept)? {
-        Some(bytes) => world.put_file(path, Content::new(bytes), mode).map(|_| ()),
-        None => remove_file(path, world),
-    }
+    if world.put_back(path, kept, mode)? { Ok(()) } else { remove_file(path, world) }
 }
 
 fn remove_file(path: &Path, world: &World<'_>) -> Result<(), Problem> {

@@ -10,7 +10,7 @@ use crate::config::{NodeConfig, Reset};
 use crate::diagnosis;
 use crate::etcd::members;
 use crate::kubeconfig::cluster_of;
-use crate::plan::damage::{self, Harm};
+use crate::plan::damage;
 use crate::problem::Problem;
 use crate::world::{Answer, Clock, FileKind, Host, Identity, ObjectRef, World};
 
@@ -139,13 +139,7 @@ fn inventory(world: &World<'_>) -> Result<Inventory, String> {
     let told = |problem: Problem| problem.to_string();
     let ours = world.journal().inventory().map_err(told)?;
     let damages = damage::look(&ours, world.host()).map_err(|error| told(error.into()))?;
-    let of = |harm: Harm| damages.iter().filter(|one| one.harm == harm).map(|one| one.path.clone()).collect();
-    Ok(Inventory {
-        files: ours.files().count(),
-        folders: ours.folders().count(),
-        edited: of(Harm::Edited),
-        empty: of(Harm::Empty),
-    })
+    Ok(Inventory { files: ours.files().count(), folders: ours.folders().count(), damages })
 }
 
 /// What is wrong: the end of the unfinished run, and what diagnosis sees where a kubelet should be at work.

@@ -18,6 +18,7 @@ pub use look::look;
 use std::path::PathBuf;
 
 use crate::plan::UnfinishedRun;
+use crate::plan::damage::Damage;
 use crate::problem::Problem;
 use crate::world::Clock;
 
@@ -96,9 +97,7 @@ pub struct Inventory {
     /// How many folders.
     pub folders: usize,
     /// Files that are no longer as they were written.
-    pub edited: Vec<PathBuf>,
-    /// Files without content, as a power cut leaves them.
-    pub empty: Vec<PathBuf>,
+    pub damages: Vec<Damage>,
 }
 
 impl Status {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Member, Role, Status};
 use crate::counted;
 use crate::plan::UnfinishedRun;
+use crate::plan::damage::{Harm, listed};
 use crate::world::Clock;
 
 /// Width of the first column.
@@ -53,13 +54,8 @@ impl Status {
             Err(reason) => add("inventory", format!("not known: {reason}")),
             Ok(ours) => {
                 let mut text = format!("{}, {}", counted(ours.files, "file"), counted(ours.folders, "folder"));
-                for (paths, how) in
-                    [(&ours.edited, "changed since"), (&ours.empty, "without content, as a power cut leaves it")]
-                {
-                    if !paths.is_empty() {
-                        let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-                        text += &format!("; {} {how}: {}", paths.len(), names.join(", "));
-                    }
+                for (_, how, paths) in Harm::sorted(&ours.damages).filter(|(_, _, paths)| !paths.is_empty()) {
+                    text += &format!("; {} {how}: {}", paths.len(), listed(&paths));
                 }
                 add("inventory", text);
             }
@@ -101,7 +97,13 @@ impl Status {
             }),
             "firstToExpire": self.first_to_expire.as_ref().map(|(path, end)| json!({"file": path, "at": end.rfc3339()})),
             "inventory": match &self.inventory {
-                Ok(ours) => json!({"files": ours.files, "folders": ours.folders, "edited": ours.edited, "empty": ours.empty}),
+                Ok(ours) => {
+                    let mut told = json!({"files": ours.files, "folders": ours.folders});
+                    for (name, _, paths) in Harm::sorted(&ours.damages) {
+                        told[name] = json!(paths);
+                    }
+                    told
+                }
                 Err(error) => reason(error),
             },
             "troubles": self.troubles.iter().map(|problem| json!({

@@ -77,7 +77,12 @@ fn a_control_plane_node_shows_its_api_server_etcd_certificates_and_files() {
     stage.machine.put("/etc/kubernetes/admin.conf", "", 0o600);
     let damaged = status(&stage);
     let text = damaged.text();
-    assert!(text.contains("1 changed since: /etc/kubernetes/manifests/kube-scheduler.yaml"), "{text}");
+    assert!(
+        text.contains(
+            "1 shorter than it was written, cut off or edited: /etc/kubernetes/manifests/kube-scheduler.yaml"
+        ),
+        "{text}"
+    );
     assert!(text.contains("1 without content, as a power cut leaves it: /etc/kubernetes/admin.conf"), "{text}");
 }
 

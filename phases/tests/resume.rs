@@ -133,7 +133,9 @@ fn nothing_is_half_written(stage: &Stage, there: &Tree, before: usize, name: &st
     let made = &stage.machine.made()[before..];
     let last_write = |path: &Path| {
         made.iter().rev().find_map(|change| match change {
-            Change::File { path: written, content, mode } if written == path => Some((*mode, content.bytes().to_vec())),
+            Change::File { path: written, content, mode, .. } if written == path => {
+                Some((*mode, content.bytes().to_vec()))
+            }
             _ => None,
         })
     };

@@ -11,7 +11,7 @@ use crate::counted;
 use crate::plan::Phase;
 use crate::problem::Problem;
 use crate::rootless::is_there;
-use crate::world::{Change, Content, Event, FileKind, Undo, UnitAction, World};
+use crate::world::{Change, Event, FileKind, Undo, UnitAction, World};
 
 /// The phase.
 pub struct TakeBack;
@@ -44,10 +44,9 @@ fn take_back(undo: &Undo, left: &mut Vec<String>, world: &World<'_>) -> Result<(
     match undo {
         Undo::Remove { path } => remove(path, left, world),
         Undo::Restore { path, kept, mode, uid, gid } => {
-            let Some(bytes) = world.host().read(kept)? else {
+            if !world.put_back(path, kept, *mode)? {
                 return Err(copy_missing(path, kept));
-            };
-            world.put_file(path, Content::new(bytes), *mode)?;
+            }
             own(path, (*uid, *gid), *mode, world)
         }
         Undo::MakeFolder { path, mode } => world.put_folder(path, *mode).map(|_| ()),

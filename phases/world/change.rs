@@ -21,6 +21,8 @@ pub enum Change {
         content: Content,
         /// Permission bits.
         mode: u32,
+        /// The copy beside the journal whose extended attributes it gets; else it has those of the file it replaces.
+        like: Option<PathBuf>,
     },
     /// Make one folder; its parent is there.
     Folder {
@@ -322,8 +324,11 @@ impl Change {
     /// The journal's form: everything but content.
     pub fn journal_form(&self) -> Value {
         match self {
-            Self::File { path, content, mode } => {
-                json!({"kind": "file", "path": path, "mode": format!("{mode:04o}"), "sha256": content.sha256()})
+            Self::File { path, content, mode, .. } => {
+                json!({
+                    "kind": "file", "path": path, "mode": format!("{mode:04o}"),
+                    "sha256": content.sha256(), "size": content.bytes().len(),
+                })
             }
             Self::Folder { path, mode } => json!({"kind": "folder", "path": path, "mode": format!("{mode:04o}")}),
             Self::Link { path, target } => json!({"kind": "link", "path": path, "target": target}),

@@ -36,6 +36,7 @@ pub use presumed::Presumed;
 pub use progress::{Event, Progress};
 pub use time::{Clock, Probe, Time, Wait, WaitError, interrupted};
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::plan::{Entry, Journal};
@@ -200,7 +201,21 @@ impl<'a> World<'a> {
     ///
     /// # Errors
     /// When the file cannot be looked at or written.
-    pub fn put_file(&self, path: &std::path::Path, content: Content, mode: u32) -> Result<bool, Problem> {
+    pub fn put_file(&self, path: &Path, content: Content, mode: u32) -> Result<bool, Problem> {
+        self.put(path, content, mode, None)
+    }
+
+    /// Makes a file what it was when it was copied beside the journal; false where that copy is gone. The owner of a file
+    /// that is there stays.
+    ///
+    /// # Errors
+    /// When a file cannot be looked at or written.
+    pub fn put_back(&self, path: &Path, kept: &Path, mode: u32) -> Result<bool, Problem> {
+        let Some(bytes) = self.host.read(kept)? else { return Ok(false) };
+        self.put(path, Content::new(bytes), mode, Some(kept)).map(|_| true)
+    }
+
+    fn put(&self, path: &Path, content: Content, mode: u32, like: Option<&Path>) -> Result<bool, Problem> {
         if let Some(found) = self.host.stat(path)?
             && found.kind == FileKind::File
             && found.mode & 0o7777 == mode
@@ -211,7 +226,7 @@ impl<'a> World<'a> {
         if let Some(parent) = path.parent() {
             self.put_folder(parent, 0o755)?;
         }
-        self.change(&Change::File { path: path.to_owned(), content, mode })?;
+        self.change(&Change::File { path: path.to_owned(), content, mode, like: like.map(Path::to_owned) })?;
         Ok(true)
     }
 
@@ -219,7 +234,7 @@ impl<'a> World<'a> {
     ///
     /// # Errors
     /// When a folder cannot be looked at or made.
-    pub fn put_folder(&self, path: &std::path::Path, mode: u32) -> Result<bool, Problem> {
+    pub fn put_folder(&self, path: &Path, mode: u32) -> Result<bool, Problem> {
         if self.host.stat(path)?.is_some() {
             return Ok(false);
         }

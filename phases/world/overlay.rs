@@ -279,7 +279,7 @@ impl Host for Overlay<'_> {
         }
         let mut files = self.files.borrow_mut();
         match change {
-            Change::File { path, content, mode } => {
+            Change::File { path, content, mode, .. } => {
                 files.insert(path.clone(), Layer::File { content: content.clone(), mode: *mode });
             }
             Change::Folder { path, mode } => {

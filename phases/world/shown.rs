@@ -96,7 +96,7 @@ mod tests {
     use crate::world::{Identity, ObjectChange, ObjectRef, Verb};
 
     fn file(text: &str, mode: u32) -> Change {
-        Change::File { path: "/etc/kubernetes/file".into(), content: Content::new(text), mode }
+        Change::File { path: "/etc/kubernetes/file".into(), content: Content::new(text), mode, like: None }
     }
 
     fn kubeconfig(user: &str) -> String {

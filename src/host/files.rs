@@ -4,6 +4,7 @@
 //! before its first byte, is synced and renamed, and then the folder is synced. What an earlier run left of such a
 //! dot-file is removed by the next write of the same target.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -63,13 +64,14 @@ pub(super) fn names(folder: &Path) -> Result<Vec<PathBuf>, HostError> {
 }
 
 /// Writes a whole file with exactly this mode, in place of whatever file or link is there. A file that is replaced keeps
-/// its owner, since somebody may read it who is not root, and its extended attributes, such as a label of SELinux.
-pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostError> {
+/// its owner, since somebody may read it who is not root, and its extended attributes, such as a label of SELinux, unless
+/// another file is given to have them from.
+pub(super) fn write(path: &Path, bytes: &[u8], mode: u32, like: Option<&Path>) -> Result<(), HostError> {
     let place = Place::of(path, "write")?;
     let written = place.clear_leftovers().and_then(|()| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&place.beside)?;
         keep_owner(path, &file)?;
-        keep_attributes(path, &file)?;
+        set_attributes(&file, attributes(like.unwrap_or(path))?)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -83,18 +85,32 @@ pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostErro
     })
 }
 
-fn keep_attributes(path: &Path, file: &File) -> io::Result<()> {
-    if !fs::symlink_metadata(path).is_ok_and(|before| before.is_file()) {
-        return Ok(());
+/// Where the file system has no attributes, and where only the kernel may set them, there is nothing to keep.
+fn is_kernels(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied)
+}
+
+/// The extended attributes of a file, in the order of their names; none where there is no such file.
+pub(super) fn attributes(path: &Path) -> io::Result<Vec<(OsString, Vec<u8>)>> {
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+        return Ok(Vec::new());
     }
-    // Where the file system has none, and where only the kernel may set them, there is nothing to keep.
-    let is_kernels = |error: &io::Error| matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied);
     let names = match xattr::list(path) {
-        Err(error) if is_kernels(&error) => return Ok(()),
+        Err(error) if is_kernels(&error) => return Ok(Vec::new()),
         names => names?,
     };
+    let mut found = Vec::new();
     for name in names {
-        let Some(value) = xattr::get(path, &name)? else { continue };
+        if let Some(value) = xattr::get(path, &name)? {
+            found.push((name, value));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn set_attributes(file: &File, attributes: Vec<(OsString, Vec<u8>)>) -> io::Result<()> {
+    for (name, value) in attributes {
         match file.set_xattr(&name, &value) {
             Err(error) if !is_kernels(&error) => return Err(error),
             _ => {}

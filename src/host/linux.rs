@@ -174,7 +174,10 @@ impl Host for Linux {
         let entry = |path| self.root.entry(path).map_err(cannot_write(path));
         let running = || self.running(|| change.summary());
         match change {
-            Change::File { path, content, mode } => files::write(&entry(path)?, content.bytes(), *mode),
+            Change::File { path, content, mode, like } => {
+                let like = like.as_deref().map(|kept| self.root.entry(kept).map_err(cannot_write(kept))).transpose()?;
+                files::write(&entry(path)?, content.bytes(), *mode, like.as_deref())
+            }
             Change::Folder { path, mode } => {
                 files::make_folder(&self.root.target(path).map_err(cannot_write(path))?, *mode)
             }

@@ -23,7 +23,7 @@ fn a_file(path: &Path, content: &str, mode: u32) -> PathBuf {
 }
 
 fn file(path: &Path, content: &str, mode: u32) -> Change {
-    Change::File { path: path.to_owned(), content: Content::new(content), mode }
+    Change::File { path: path.to_owned(), content: Content::new(content), mode, like: None }
 }
 
 /// The change that an undo asks for.
@@ -31,7 +31,7 @@ fn back(undo: Undo) -> Change {
     match undo {
         Undo::Remove { path } => Change::Remove { path },
         Undo::Restore { path, kept, mode, .. } => {
-            Change::File { path, content: Content::new(fs::read(kept).unwrap()), mode }
+            Change::File { path, content: Content::new(fs::read(&kept).unwrap()), mode, like: Some(kept) }
         }
         Undo::Owner { path, uid, gid, mode } => Change::Owner { path, uid, gid, mode },
         Undo::MakeFolder { path, mode } => Change::Folder { path, mode },
@@ -175,11 +175,18 @@ fn a_removed_file_done_twice_is_gone_and_undone_is_back() {
     let scratch = Scratch::new();
     let host = a_host(&scratch);
     let path = a_file(&scratch.join("bootstrap-kubelet.conf"), "token", 0o600);
+    let twin = a_file(&scratch.join("twin.conf"), "token", 0o600);
+    let has_attributes = xattr::set(&path, "user.label", b"theirs").is_ok();
+    let twins_undo = done(&host, &Change::Remove { path: twin.clone() });
     let remove = Change::Remove { path: path.clone() };
     let undo = done(&host, &remove);
     assert_eq!((path.exists(), done(&host, &remove)), (false, Undo::Nothing));
     host.apply(&back(undo)).unwrap();
     assert_eq!((mode(&path), fs::read_to_string(&path).unwrap().as_str()), (0o600, "token"));
+    host.apply(&back(twins_undo)).unwrap();
+    for (path, label) in [(path, has_attributes.then_some(&b"theirs"[..])), (twin, None)] {
+        assert_eq!(xattr::get(&path, "user.label").ok().flatten().as_deref(), label, "{}", path.display());
+    }
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl Store for JournalFile {
         self.hold()?;
         self.open.take();
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        files::write(&self.path, text.as_bytes(), 0o600).map_err(|error| self.failed(io_error(error)))?;
+        files::write(&self.path, text.as_bytes(), 0o600, None).map_err(|error| self.failed(io_error(error)))?;
         self.drop_copies_without_a_line(&text).map_err(|source| self.failed(source))
     }
 
@@ -134,7 +134,7 @@ impl Store for JournalFile {
         self.hold()?;
         let path = self.job_path();
         let kept = match job {
-            Some(text) => files::write(&path, text.as_bytes(), 0o600),
+            Some(text) => files::write(&path, text.as_bytes(), 0o600, None),
             None if files::read(&path).is_ok_and(|found| found.is_none()) => Ok(()),
             None => files::remove(&path),
         };

@@ -1,7 +1,7 @@
 //! What would take a change back, worked out before it is made.
 //!
-//! A file that is about to be replaced or removed is copied into the state folder first, under its digest: nothing of it
-//! ever stands in the journal, since it may be a key.
+//! A file that is about to be replaced or removed is copied into the state folder first, under the digest of its content
+//! and its extended attributes: nothing of it ever stands in the journal, since it may be a key.
 
 use std::path::{Path, PathBuf};
 
@@ -79,26 +79,36 @@ fn not_a_file(path: &Path, root: &Root) -> String {
     }
 }
 
-/// Keeps what a file holds now. The copy's path is given as the node knows it.
+/// Keeps what a file holds now, with its extended attributes. The copy's path is given as the node knows it.
 fn keep(path: &Path, found: &FileInfo, (kept, root): (&Path, &Root)) -> Result<Undo, HostError> {
-    let entry = root.entry(path).map_err(|source| HostError::Read { path: path.to_owned(), source })?;
+    let failed = |source| HostError::Read { path: path.to_owned(), source };
+    let entry = root.entry(path).map_err(failed)?;
     let Some(bytes) = files::read(&entry)? else {
         return Ok(Undo::Remove { path: path.to_owned() });
     };
-    let copy = keep_content(kept, &Content::new(bytes))?;
+    let mut digested = bytes.clone();
+    for (name, value) in files::attributes(&entry).map_err(failed)? {
+        digested.extend([b"\0", name.as_encoded_bytes(), b"\0", &value].concat());
+    }
+    let copy = keep_under(&Content::new(digested).sha256(), kept, &bytes, Some(&entry))?;
     let &FileInfo { mode, uid, gid, .. } = found;
     Ok(Undo::Restore { path: path.to_owned(), kept: root.inside(&copy).unwrap_or(copy), mode, uid, gid })
 }
 
-/// Copies content to `<kept>/<digest>`; the same content is kept once.
+/// Copies content to `<kept>/<digest>`.
 pub(super) fn keep_content(kept: &Path, content: &Content) -> Result<PathBuf, HostError> {
+    keep_under(&content.sha256(), kept, content.bytes(), None)
+}
+
+/// The same content, with the same attributes, is kept once.
+fn keep_under(digest: &str, kept: &Path, bytes: &[u8], like: Option<&Path>) -> Result<PathBuf, HostError> {
     if let Some(state) = kept.parent() {
         files::make_folders(state, 0o700)?;
     }
     files::make_folder(kept, 0o700)?;
-    let copy = kept.join(content.sha256());
-    if files::read(&copy)?.as_deref() != Some(content.bytes()) {
-        files::write(&copy, content.bytes(), 0o600)?;
+    let copy = kept.join(digest);
+    if files::read(&copy)?.as_deref() != Some(bytes) {
+        files::write(&copy, bytes, 0o600, like)?;
     }
     Ok(copy)
 }

@@ -123,7 +123,7 @@ impl Machine {
         for folder in above.into_iter().rev() {
             Host::apply(&self.overlay, &Change::Folder { path: folder.to_owned(), mode: 0o755 }).unwrap();
         }
-        let change = Change::File { path: path.into(), content: Content::new(text), mode };
+        let change = Change::File { path: path.into(), content: Content::new(text), mode, like: None };
         Host::apply(&self.overlay, &change).unwrap();
     }
 
