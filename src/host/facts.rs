@@ -17,8 +17,9 @@ use kubestrap_phases::world::{Facts, HostError, Mount};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::{Pid, geteuid};
 
+use super::network;
+use super::ports::Ports;
 use super::root::Root;
-use super::{network, ports};
 
 /// Programs that a node of some release needs, and those with which reset removes what kube-proxy made.
 const PROGRAMS: [&str; 20] = [
@@ -57,6 +58,13 @@ const SYSCTLS: [&str; 6] = [
     "net/ipv6/conf/default/forwarding",
 ];
 
+/// What need not be found out twice.
+#[derive(Default)]
+pub(super) struct Kept {
+    host_name_addresses: OnceCell<Vec<IpAddr>>,
+    ports: Ports,
+}
+
 /// How long the look-up of the host's own name may take.
 const NAME_LIMIT: Duration = Duration::from_secs(2);
 
@@ -65,10 +73,10 @@ pub(super) fn look(
     root: &Root,
     (search_path, proxies): (&OsStr, &[(String, String)]),
     mounted: &[Mount],
-    host_name_addresses: &OnceCell<Vec<IpAddr>>,
+    kept: &Kept,
 ) -> Result<Facts, HostError> {
     let host_name = needed("the host name", "/proc/sys/kernel/hostname")?.trim().to_owned();
-    let looking_up = host_name_addresses.get().is_none().then(|| look_up(host_name.clone()));
+    let looking_up = kept.host_name_addresses.get().is_none().then(|| look_up(host_name.clone()));
     let interfaces = network::interfaces()?;
     let routes = optional("the IPv4 routes", "/proc/net/route")?;
     let ipv6_routes = optional("the IPv6 routes", "/proc/net/ipv6_route")?;
@@ -93,7 +101,7 @@ pub(super) fn look(
             enabled_controllers(&optional("the cgroup controllers", "/proc/cgroups")?)
         },
         cgroup_v2,
-        listening: ports::listening()?,
+        listening: kept.ports.listening()?,
         cri_sockets: CRI_SOCKETS.iter().map(PathBuf::from).filter(|path| is_socket(root, path)).collect(),
         programs: programs(root, search_path),
         sysctls: sysctls(),
@@ -102,7 +110,7 @@ pub(super) fn look(
         proxies: proxies.to_vec(),
         rootfs: root.folder().map(Path::to_owned),
     };
-    let found = host_name_addresses.get_or_init(|| {
+    let found = kept.host_name_addresses.get_or_init(|| {
         // Without an answer in time the name counts as one that resolves to nothing.
         looking_up.and_then(|answer| answer.recv_timeout(NAME_LIMIT).ok()).unwrap_or_default()
     });
@@ -262,8 +270,8 @@ mod tests {
 
     #[test]
     fn the_facts_of_this_machine_are_found_and_the_second_look_is_quick() {
-        let (addresses, mounted) = (OnceCell::new(), Mounted::default().all().unwrap());
-        let look = || look(&Root::default(), (OsStr::new("/usr/bin:/bin"), &[]), &mounted, &addresses).unwrap();
+        let (kept, mounted) = (Kept::default(), Mounted::default().all().unwrap());
+        let look = || look(&Root::default(), (OsStr::new("/usr/bin:/bin"), &[]), &mounted, &kept).unwrap();
         let facts = look();
         assert!(facts.cpus >= 1 && facts.memory_mib > 100, "{facts:?}");
         assert!(!facts.host_name.is_empty() && !facts.kernel.is_empty(), "{facts:?}");

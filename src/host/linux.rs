@@ -1,9 +1,8 @@
 //! The `Host` port over a Linux machine: hands each look and each change to the file that knows it.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -30,7 +29,7 @@ pub(crate) struct Linux {
     runtimes: Runtimes,
     mounted: Mounted,
     units: Units,
-    host_name_addresses: OnceCell<Vec<IpAddr>>,
+    facts: facts::Kept,
     versions: RefCell<BTreeMap<Vec<String>, Version>>,
 }
 
@@ -51,7 +50,7 @@ impl Linux {
             runtimes: Runtimes::default(),
             mounted: Mounted::default(),
             units: Units::default(),
-            host_name_addresses: OnceCell::new(),
+            facts: facts::Kept::default(),
             versions: RefCell::default(),
         }
     }
@@ -149,7 +148,7 @@ impl Host for Linux {
     }
 
     fn facts(&self) -> Result<Facts, HostError> {
-        facts::look(&self.root, (&self.search_path, &self.proxies), &self.mounted.all()?, &self.host_name_addresses)
+        facts::look(&self.root, (&self.search_path, &self.proxies), &self.mounted.all()?, &self.facts)
     }
 
     fn unit(&self, name: &str) -> Result<UnitState, HostError> {

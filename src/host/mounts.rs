@@ -182,13 +182,13 @@ mod tests {
 
     #[test]
     fn the_mounts_of_this_machine_include_its_root_and_proc() {
-        let mounts = all().unwrap();
+        let mounts = Mounted::default().all().unwrap();
         assert!(is_mount_point(&mounts, Path::new("/")), "{mounts:?}");
         assert!(is_mount_point(&mounts, Path::new("/proc")), "{mounts:?}");
     }
 
     #[test]
     fn unmounting_where_nothing_is_mounted_is_done_already() {
-        unmount(Path::new("/proc/self/nothing-here"), &[]).unwrap();
+        Mounted::default().unmount(Path::new("/proc/self/nothing-here"), &[]).unwrap();
     }
 }
