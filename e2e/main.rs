@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         ["exec", node, "--", command @ ..] => enter(node, command),
         ["clean"] => clean::dead_runs(),
         ["bench", flags @ ..] => bench(flags),
-        ["meter", file, name, "--", command @ ..] => return meter(file, name, command),
+        ["meter", "--", command @ ..] => measure::process::meter(command),
         ["scale", options @ ..] => scale(options),
         ["warden", run] => warden(run),
         ["world", name, "--", command @ ..] => many::world::enter(name, command),
@@ -50,17 +50,6 @@ fn main() -> ExitCode {
         Err(failure) => {
             let _ = writeln!(std::io::stderr(), "error: {failure}");
             ExitCode::FAILURE
-        }
-    }
-}
-
-/// Its exit code is that of the command it measures.
-fn meter(file: &str, name: &str, command: &[&str]) -> ExitCode {
-    match measure::process::meter(file, name, command) {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "error: {failure}");
-            ExitCode::from(125)
         }
     }
 }

@@ -1,22 +1,19 @@
 //! Many joins at once against one control plane: each the real program in a world of its own (`world`), and what that
 //! cost.
 
-use super::cost::Cost;
 use super::world::PREPARE;
 use crate::failure::Failure;
+use crate::measure::Meter;
+use crate::measure::process::{Cost, PROGRAM};
 use crate::nodes::Node;
 use crate::tool::{JoinCommand, PATIENCE};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
-
-/// Where this program lies on a node; in memory.
-pub const PROGRAM: &str = "/run/kubestrap-e2e/e2e";
 
 /// One join.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -34,17 +31,9 @@ pub struct Join {
     pub problem: Option<String>,
 }
 
-/// Copies the `e2e` program to a node, where it makes worlds and watches commands.
-pub fn install(node: &Node, program: &Path) -> Result<(), Failure> {
-    let bytes = std::fs::read(program).map_err(|error| Failure::new("cannot read the e2e program", error))?;
-    let script = format!("mkdir -p \"$(dirname {PROGRAM})\"; cat >{PROGRAM}; chmod 0700 {PROGRAM}");
-    node.run_with(&["sh", "-euc", &script], &bytes, PATIENCE)?.success()?;
-    Ok(())
-}
-
 /// Makes a node ready to hold worlds.
-pub fn prepare(node: &Node, program: &Path) -> Result<(), Failure> {
-    install(node, program)?;
+pub fn prepare(node: &Node, meter: &Meter) -> Result<(), Failure> {
+    meter.install(node)?;
     node.script(PREPARE)?;
     Ok(())
 }
@@ -81,14 +70,14 @@ fn join_one(node: &Node, join: &JoinCommand, name: &str) -> Result<Join, Failure
     words.extend(join.arguments.iter().map(String::as_str));
     words.extend(["--output", "json"]);
     let told = node.run_with(&words, b"", PATIENCE)?.success()?;
-    let cost: Cost = serde_json::from_str(told.line()).map_err(|error| Failure::new("a world told nothing", error))?;
+    let cost = Cost::parse(&told)?;
     let events: Vec<Value> = cost.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let problem = events.iter().find(|event| event["event"] == "problem").map(|event| event["problem"].to_string());
     Ok(Join {
         seconds: cost.seconds,
-        cpu: cost.cpu,
-        cpu_with_children: cost.cpu_with_children,
-        rss_kib: cost.rss_kib,
+        cpu: cost.own_cpu,
+        cpu_with_children: cost.cpu(),
+        rss_kib: cost.peak_kib,
         phases: phases(&events),
         problem: (cost.code != Some(0)).then(|| format!("{}\n{}", problem.unwrap_or(cost.stdout), cost.stderr)),
         ..Join::default()

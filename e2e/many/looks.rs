@@ -1,9 +1,9 @@
 //! What the commands that only look cost, beside how much is in the cluster.
 
 use super::audit::{Mark, Requests};
-use super::joins::PROGRAM;
 use super::watched::Watched;
 use crate::failure::Failure;
+use crate::measure::process::PROGRAM;
 use crate::nodes::Node;
 use crate::tool::PATIENCE;
 use serde::Serialize;
@@ -53,8 +53,8 @@ fn look_with(control_plane: &Node, command: &[&str], times: usize) -> Result<Loo
     Ok(Look {
         command: command.join(" "),
         seconds: median(runs.iter().map(|run| run.cost.seconds)),
-        cpu: median(runs.iter().map(|run| run.cost.cpu)),
-        rss_kib: runs.iter().map(|run| run.cost.rss_kib).max().unwrap_or_default(),
+        cpu: median(runs.iter().map(|run| run.cost.own_cpu)),
+        rss_kib: runs.iter().map(|run| run.cost.peak_kib).max().unwrap_or_default(),
         requests,
         connections: runs[0].connections,
         bytes_sent: runs[0].bytes_sent,

@@ -7,7 +7,6 @@
 //! ```
 
 pub mod audit;
-pub mod cost;
 pub mod fill;
 pub mod joins;
 pub mod looks;
@@ -21,6 +20,7 @@ pub use report::Report;
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
+use crate::measure::Meter;
 use crate::nodes::Node;
 use crate::run::Run;
 use crate::say;
@@ -51,8 +51,9 @@ pub fn measure(run: &Run, program: &Path, extent: Extent) -> Result<Report, Fail
     let (Some(control_plane), Some(crowd)) = (nodes.next(), nodes.next()) else {
         return Err(Failure::new("there are no nodes", ""));
     };
-    joins::prepare(&crowd, program)?;
-    joins::install(&control_plane, program)?;
+    let meter = Meter { program: program.to_owned() };
+    joins::prepare(&crowd, &meter)?;
+    meter.install(&control_plane)?;
     let cluster = init(run, control_plane)?;
     let mut report = Report::new(extent);
     if extent.crowd.is_some() {

@@ -13,6 +13,9 @@ use std::fmt::Write;
 /// How many joins, first and last, are compared in memory.
 const SAMPLE: usize = 10;
 
+/// What the kernel tells the CPU time of a process in, per second.
+const TICKS: f64 = 100.0;
+
 /// How much slower than the median a join may be.
 const SLOWEST: f64 = 3.0;
 
@@ -63,7 +66,7 @@ pub fn components(control_plane: &Node) -> Result<Components, Failure> {
     let component = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let ticks = words.get(13)?.parse::<f64>().ok()? + words.get(14)?.parse::<f64>().ok()?;
-        let used = Component { rss_kib: words.get(1)?.parse().ok()?, cpu: ticks / super::cost::TICKS };
+        let used = Component { rss_kib: words.get(1)?.parse().ok()?, cpu: ticks / TICKS };
         Some((words[0].to_owned(), used))
     };
     output

@@ -3,9 +3,9 @@
 //!
 //! Runs on the node, as `e2e watched`.
 
-use super::cost::{Cost, measure};
-use super::world::{OWN, tell};
+use super::world::OWN;
 use crate::failure::Failure;
+use crate::measure::process::{Cost, measure, tell};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use serde::{Deserialize, Serialize};

@@ -4,13 +4,12 @@
 //! Runs on the node, as `e2e world`. Everything but the folders of the world is read-only, so that nothing can leave it;
 //! all of it is gone when its last process ends.
 
-use super::cost::measure;
 use crate::failure::Failure;
+use crate::measure::process::{measure, tell};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::sethostname;
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -43,13 +42,6 @@ pub fn enter(name: &str, command: &[&str]) -> Result<(), Failure> {
         cost.stderr.push_str(&format!("\nthe stand-in for the kubelet says: {log}"));
     }
     tell(&cost)
-}
-
-/// One line of JSON on standard output.
-pub fn tell(cost: &impl serde::Serialize) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::new("cannot tell what a command cost", error);
-    let line = serde_json::to_string(cost).map_err(|error| failed(&error))?;
-    writeln!(std::io::stdout(), "{line}").map_err(|error| failed(&error))
 }
 
 fn make(name: &str) -> std::io::Result<()> {

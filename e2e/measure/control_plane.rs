@@ -6,11 +6,26 @@ use super::subject::{Bench, add_pod_network, join_words, settled};
 use super::watch::Watch;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
+use crate::nodes::Node;
 use crate::tool::{JoinCommand, Tool};
 
 pub(super) fn join(bench: &Bench<'_>, tool: Tool, pair: usize, results: &mut Results) -> Result<(), Failure> {
     let names = [name(tool, pair, "one"), name(tool, pair, "two")];
-    let mut nodes = bench.nodes(tool, &names)?.into_iter();
+    let (mut cluster, watch, two, join) = prepared(bench, tool, &names)?;
+    let cost = bench.on(&two, &join_words(tool, &join))?;
+    add_join(bench, results, (Figure::ControlPlaneJoin, tool, pair), &watch, (&two, &cost))?;
+    drop(watch);
+    cluster.workers.push(two);
+    cluster.destroy()
+}
+
+/// A cluster of the first node that has settled, and the second node, with the command that joins it.
+pub(super) fn prepared(
+    bench: &Bench<'_>,
+    tool: Tool,
+    names: &[String; 2],
+) -> Result<(Cluster, Watch, Node, JoinCommand), Failure> {
+    let mut nodes = bench.nodes(tool, names)?.into_iter();
     let (Some(one), Some(two)) = (nodes.next(), nodes.next()) else {
         return Err(Failure::new("there are no nodes", ""));
     };
@@ -18,11 +33,7 @@ pub(super) fn join(bench: &Bench<'_>, tool: Tool, pair: usize, results: &mut Res
     let watch = Watch::begin(&one);
     let output = tool.init_with_endpoint(&one, &format!("{}:6443", one.address))?.success()?;
     let join = JoinCommand::parse_control_plane(&output.stdout)?;
-    let mut cluster = Cluster::adopt(bench.run, one, JoinCommand::parse(&output.stdout)?)?;
+    let cluster = Cluster::adopt(bench.run, one, JoinCommand::parse(&output.stdout)?)?;
     settled(&cluster, tool)?;
-    let cost = bench.on(&two, &join_words(tool, &join))?;
-    add_join(bench, results, (Figure::ControlPlaneJoin, tool, pair), &watch, (&two, &cost))?;
-    drop(watch);
-    cluster.workers.push(two);
-    cluster.destroy()
+    Ok((cluster, watch, two, join))
 }

@@ -1,4 +1,4 @@
-//! When the components of a node came up: from their processes' start times, the kubelet's journal and the logs of their
+//! When the components of a node came up, and went: from their processes' start times, the kubelet's journal and the logs of their
 //! containers.
 
 use super::svg::{Bar, Lane};
@@ -84,6 +84,50 @@ pub(super) fn controllers(control_plane: &Node, began: f64, began_at: f64) -> Re
     lane(control_plane, &CONTROLLERS, IN_LOG, (began, began_at))
 }
 
+/// What a unit's journal says when it begins something, and how the line that ends it goes on.
+const ENDINGS: [(&str, &str, &str); 3] = [
+    ("kubelet", "Stopping kubelet", "Stopped kubelet"),
+    ("containerd", "msg=\"StopPodSandbox ", "msg=\"StopPodSandbox "),
+    ("containerd", "msg=\"RemovePodSandbox ", "msg=\"RemovePodSandbox "),
+];
+
+/// The journals of kubelet and containerd since a moment, in seconds since 1970 before each line.
+const SINCE: &str =
+    r#"journalctl --unit kubelet --unit containerd --output short-unix --no-pager --quiet --since "@$1""#;
+
+/// What a reset waits for: a lane each for the end of the kubelet, and for what containerd does to Pods.
+pub(super) fn endings(node: &Node, began_at: f64) -> Result<Vec<Lane>, Failure> {
+    let journal = node.ok(&["bash", "-c", SINCE, "bash", &began_at.to_string()])?.stdout;
+    Ok(ends(&journal, began_at))
+}
+
+fn ends(journal: &str, began_at: f64) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    for (unit, begins, ends) in ENDINGS {
+        let mut began = None;
+        for line in journal.lines() {
+            let Some(at) = line.split(' ').next().and_then(|at| at.parse::<f64>().ok()) else { continue };
+            let is_end = begins != ends || line.contains("returns successfully");
+            if line.contains(ends) && is_end {
+                let Some(from) = began.take() else { continue };
+                let words = begins.trim_start_matches("msg=\"").trim();
+                let (title, note) = (format!("{words} of {unit}"), format!("{words} {:.2} s", at - began_at - from));
+                let bar = Bar { from, to: at - began_at, title };
+                match lanes.iter_mut().find(|lane| lane.name == unit) {
+                    Some(lane) => {
+                        lane.bars.push(bar);
+                        lane.note = format!("{}, {note}", lane.note);
+                    }
+                    None => lanes.push(Lane { name: unit.to_owned(), bars: vec![bar], note, is_own: false }),
+                }
+            } else if line.contains(begins) {
+                began = Some(at - began_at);
+            }
+        }
+    }
+    lanes
+}
+
 fn lane(node: &Node, component: &Component, script: &str, began: (f64, f64)) -> Result<Lane, Failure> {
     let number = |script: &str, words: [&str; 2]| -> Result<Option<f64>, Failure> {
         let output = node.ok(&["bash", "-c", script, "bash", words[0], words[1]])?;
@@ -109,4 +153,27 @@ fn lane(node: &Node, component: &Component, script: &str, began: (f64, f64)) -> 
 fn slept() -> f64 {
     let of = |clock: ClockId| clock_gettime(clock).map_or(0.0, |time| Duration::from(time).as_secs_f64());
     of(ClockId::CLOCK_BOOTTIME) - of(ClockId::CLOCK_MONOTONIC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_kubelet_and_pods_is_read_from_the_journal() {
+        let journal = r#"100.10 n systemd[1]: Stopping kubelet.service - kubelet: The Kubernetes Node Agent...
+100.15 n systemd[1]: Stopped kubelet.service - kubelet: The Kubernetes Node Agent.
+100.20 n containerd[78]: time="…" level=info msg="StopPodSandbox for \"34f9\""
+100.29 n containerd[78]: time="…" level=info msg="TearDown network for sandbox \"34f9\" successfully"
+100.30 n containerd[78]: time="…" level=info msg="StopPodSandbox for \"34f9\" returns successfully"
+100.30 n containerd[78]: time="…" level=info msg="RemovePodSandbox for \"34f9\""
+100.31 n containerd[78]: time="…" level=info msg="RemovePodSandbox \"34f9\" returns successfully"
+"#;
+        let lanes = ends(journal, 100.0);
+        let shown: Vec<(&str, usize, &str)> =
+            lanes.iter().map(|lane| (&*lane.name, lane.bars.len(), &*lane.note)).collect();
+        let pods = "StopPodSandbox 0.10 s, RemovePodSandbox 0.01 s";
+        assert_eq!(shown, [("kubelet", 1, "Stopping kubelet 0.05 s"), ("containerd", 2, pods)]);
+        assert!((lanes[1].bars[0].from - 0.2).abs() < 1e-6 && (lanes[1].bars[0].to - 0.3).abs() < 1e-6);
+    }
 }

@@ -9,7 +9,6 @@ mod control_plane;
 mod floor;
 mod machine;
 mod milestones;
-mod own;
 pub mod pair;
 pub mod process;
 pub mod report;

@@ -1,48 +1,63 @@
-//! What one command costs: seconds, processor time, memory, bytes written. The kernel tells it when the command has ended,
-//! for the command and all children that it waited for. For that the command runs below a meter, a process of its own
-//! that has no other child: `e2e meter`.
+//! What one command costs: seconds, processor time, memory, bytes written. For that the command runs below a meter, a
+//! process of its own that has no other child: `e2e meter`, which runs where the command does.
 //!
-//! A command on a node is reached through sh, nsenter, env and timeout, which add some milliseconds and count with it.
-//! Its own memory and processor time, without its children, are looked at while it runs, see `own`.
+//! The kernel tells all but the memory when the command has ended: of the command alone as long as its exit code has not been
+//! taken, then of it and all children that it waited for. Its memory is looked at while it runs.
 
-use super::own;
-use crate::command;
+use crate::command::{self, Output};
 use crate::failure::Failure;
 use crate::nodes::Node;
 use crate::tool::PATIENCE;
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::time::{ClockId, clock_gettime};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::process::{Command, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+/// How often the memory of a running command is looked at: the kernel keeps its peak, but not beyond the end.
+const LOOKS: Duration = Duration::from_millis(10);
+
+/// Where the `e2e` program lies on a node; in memory.
+pub const PROGRAM: &str = "/run/kubestrap-e2e/e2e";
 
 /// What a command has cost, and what it said.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Cost {
+    /// None when a signal ended it.
+    pub code: Option<i32>,
     /// When it began, in seconds of the monotonic clock, as [`now`] tells it.
     pub began: f64,
     /// The same moment in seconds since 1970, for comparing with logs.
     pub began_at: f64,
     pub seconds: f64,
-    /// Processor time.
+    /// Processor time, children included.
     pub user: f64,
     pub system: f64,
+    /// Processor time of the command itself.
+    pub own_cpu: f64,
     /// Memory of the command itself at its largest.
     pub peak_kib: u64,
     /// Memory of the largest process, children included, at its largest; never less than the meter's own few MiB.
     pub largest_kib: u64,
-    /// Processor time of the command itself, as seen last; at most 10 ms before its end.
-    pub own_cpu: f64,
     /// What was written to file systems that have a disk.
     pub written: u64,
     /// What was handed to `write`, pipes and sockets included.
     pub handed: u64,
-    #[serde(skip)]
     pub stdout: String,
+    pub stderr: String,
+}
+
+impl Cost {
+    /// Processor time of the command and of all processes that it waited for.
+    pub fn cpu(&self) -> f64 {
+        self.user + self.system
+    }
 }
 
 /// Seconds of the clock that never goes back; the same in all processes of this machine and its nodes.
@@ -58,81 +73,119 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Runs a command on a node; it must succeed.
+    /// Copies the program to a node.
+    pub fn install(&self, node: &Node) -> Result<(), Failure> {
+        let bytes = fs::read(&self.program).map_err(|error| Failure::new("cannot read the e2e program", error))?;
+        let script = format!("mkdir -p \"$(dirname {PROGRAM})\"; cat >{PROGRAM}; chmod 0700 {PROGRAM}");
+        node.run_with(&["sh", "-euc", &script], &bytes, PATIENCE)?.success()?;
+        Ok(())
+    }
+
+    /// Runs a command on a node that has this program; it must succeed.
     pub fn on(&self, node: &Node, words: &[&str]) -> Result<Cost, Failure> {
-        let seconds = PATIENCE.as_secs().to_string();
-        let limited = [&["timeout", "--kill-after=5", &seconds], words].concat();
-        let inner = node.command(&limited.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        self.measure(&inner, words.first().unwrap_or(&""), &format!("[{}] {}", node.name, words.join(" ")))
+        let told = node.run_with(&[&[PROGRAM, "meter", "--"], words].concat(), b"", PATIENCE)?;
+        Cost::of_success(told, format!("[{}] {}", node.name, words.join(" ")))
     }
 
     /// Runs a command on this machine; it must succeed.
     pub fn here(&self, program: &Path, words: &[&str]) -> Result<Cost, Failure> {
-        let mut inner = Command::new(program);
-        inner.args(words);
-        self.measure(&inner, "", &format!("{} {}", program.display(), words.join(" ")))
-    }
-
-    /// `name` is that of the process to look at; without one, children count with it.
-    fn measure(&self, inner: &Command, name: &str, shown: &str) -> Result<Cost, Failure> {
-        let file = std::env::temp_dir().join(format!("kubestrap-e2e-meter-{}", std::process::id()));
-        let mut outer = Command::new(&self.program);
-        outer.arg("meter").arg(&file).arg(name).arg("--").arg(inner.get_program()).args(inner.get_args());
-        for (name, value) in inner.get_envs() {
-            outer.env(name, value.unwrap_or_default());
-        }
-        let mut output = command::run(&mut outer, b"", PATIENCE + Duration::from_secs(20))?;
-        shown.clone_into(&mut output.command);
-        let output = output.success()?;
-        let read = fs::read_to_string(&file).map_err(|error| error.to_string());
-        let _ = fs::remove_file(&file);
-        let cost: Result<Cost, String> =
-            read.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
-        let cost = cost.map_err(|error| Failure::new(format!("nothing was measured of {shown}"), error))?;
-        Ok(Cost { stdout: output.stdout, ..cost })
+        let mut meter = Command::new(&self.program);
+        let told = command::run(meter.args(["meter", "--"]).arg(program).args(words), b"", PATIENCE)?;
+        Cost::of_success(told, format!("{} {}", program.display(), words.join(" ")))
     }
 }
 
-/// `e2e meter FILE NAME -- PROGRAM…`: runs the program with our own input and output, writes what it and the process NAME below
-/// it have cost to the file, and gives its exit code.
-pub fn meter(file: &str, name: &str, words: &[&str]) -> Result<u8, Failure> {
+impl Cost {
+    /// From what the meter has told.
+    fn of_success(told: Output, command: String) -> Result<Self, Failure> {
+        let cost = Self::parse(&told.success()?)?;
+        let Self { code, ref stdout, ref stderr, seconds, .. } = cost;
+        let took = Duration::from_secs_f64(seconds);
+        Output { command, code, stdout: stdout.clone(), stderr: stderr.clone(), took }.success()?;
+        Ok(cost)
+    }
+
+    /// Reads the line that a meter has written.
+    pub fn parse(told: &Output) -> Result<Self, Failure> {
+        serde_json::from_str(told.line()).map_err(|error| Failure::new(format!("nothing was measured: {error}"), told))
+    }
+}
+
+/// `e2e meter -- PROGRAM…`: runs the program, and writes what it cost as one line of JSON.
+pub fn meter(words: &[&str]) -> Result<(), Failure> {
     let (program, arguments) = words.split_first().ok_or_else(|| Failure::new("a meter needs a command", ""))?;
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("cannot measure {program}"), error);
-    let io = io_of_children().map_err(|error| failed(&error))?;
-    let began_at = clock_gettime(ClockId::CLOCK_REALTIME).map_err(|error| failed(&error))?;
+    tell(&measure(Command::new(program).args(arguments))?)
+}
+
+/// One line of JSON on standard output.
+pub fn tell(cost: &impl Serialize) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::new("cannot tell what a command cost", error);
+    let line = serde_json::to_string(cost).map_err(|error| failed(&error))?;
+    writeln!(std::io::stdout(), "{line}").map_err(|error| failed(&error))
+}
+
+/// Runs a command to its end, in a process that has run nothing else: all its children are taken for the command's.
+pub fn measure(command: &mut Command) -> Result<Cost, Failure> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let failed = |error: std::io::Error| Failure::new(format!("cannot measure {name}"), error);
+    let io = io_of_children()?;
+    let began_at = clock_gettime(ClockId::CLOCK_REALTIME).map_err(|error| failed(error.into()))?;
     let began = now();
-    let mut child = Command::new(program).args(arguments).spawn().map_err(|error| failed(&error))?;
-    let (is_over, pid) = (AtomicBool::new(false), child.id());
-    let (status, seconds, own) = thread::scope(|scope| {
-        let looking = (!name.is_empty()).then(|| scope.spawn(|| own::look(pid, name, &is_over)));
-        let status = child.wait();
-        let seconds = now() - began;
-        is_over.store(true, Ordering::Relaxed);
-        (status, seconds, looking.and_then(|looking| looking.join().ok()).unwrap_or_default())
-    });
-    let status = status.map_err(|error| failed(&error))?;
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|error| failed(&error))?;
-    let later = io_of_children().map_err(|error| failed(&error))?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    let (stdout, stderr) = (collected(child.stdout.take()), collected(child.stderr.take()));
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
+    let peak = thread::spawn(move || peak(pid));
+    // Its clock can be read until its exit code is taken.
+    waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).map_err(|error| failed(error.into()))?;
+    let seconds = now() - began;
+    let own = clock_getcpuclockid(pid).and_then(clock_gettime).map_err(|error| failed(error.into()))?;
+    let status = child.wait().map_err(failed)?;
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|error| failed(error.into()))?;
+    let later = io_of_children()?;
     let time = |value: nix::sys::time::TimeVal| value.tv_sec() as f64 + value.tv_usec() as f64 / 1e6;
-    let (largest_kib, user, system) =
-        (u64::try_from(usage.max_rss()).unwrap_or_default(), time(usage.user_time()), time(usage.system_time()));
-    let cost = Cost {
+    let largest_kib = u64::try_from(usage.max_rss()).unwrap_or_default();
+    let peak_kib = peak.join().unwrap_or_default();
+    Ok(Cost {
+        code: status.code(),
         began,
         began_at: Duration::from(began_at).as_secs_f64(),
         seconds,
-        user,
-        system,
+        user: time(usage.user_time()),
+        system: time(usage.system_time()),
+        own_cpu: Duration::from(own).as_secs_f64(),
         // A command that was over before it could be looked at has been alone.
-        peak_kib: if own.peak_kib > 0 { own.peak_kib } else { largest_kib },
+        peak_kib: if peak_kib > 0 { peak_kib } else { largest_kib },
         largest_kib,
-        own_cpu: if own.peak_kib > 0 { own.cpu } else { user + system },
         written: later.1.saturating_sub(io.1),
         handed: later.0.saturating_sub(io.0),
-        stdout: String::new(),
-    };
-    let text = serde_json::to_string(&cost).map_err(|error| failed(&error))?;
-    fs::write(file, text).map_err(|error| failed(&error))?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
+        stdout: stdout.join().unwrap_or_default(),
+        stderr: stderr.join().unwrap_or_default(),
+    })
+}
+
+/// The peak of a process's memory, as seen last before its end.
+fn peak(pid: Pid) -> u64 {
+    let mut peak = 0;
+    loop {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        // A process that has ended has no memory.
+        let Some(now) = line.and_then(|line| line.split_whitespace().next()?.parse().ok()) else { return peak };
+        peak = now;
+        thread::sleep(LOOKS);
+    }
+}
+
+fn collected(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // Bytes read before an error are kept.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }
 
 /// Bytes handed to `write` and bytes bound for a disk, of this process and of all children it has waited for.

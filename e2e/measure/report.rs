@@ -94,9 +94,8 @@ Medians, in brackets the least and the most. Both tools are measured in turns, o
 changes with every pair. Times count from the command's start; /readyz is asked every 50 ms.
 
 * A worker's Node becomes Ready because the configuration of its Pod network is there before the join.
-* Own processor time (user and system, in steps of 10 ms) and peak memory are those of the tool's own process. Processor time with children, and
-  bytes, are those of the command and of all processes that it waited for, such as `kubelet --version`; reaching a node (sh, nsenter, env, timeout)
-  is part of it and costs some milliseconds. \"Written to disk\" is what the kernel counts as bound for a disk, \"handed to write()\" includes
+* Own processor time (user and system) and peak memory are those of the tool's own process. Processor time with children, and bytes, are those of the
+  command and of all processes that it waited for, such as `kubelet --version`. \"Written to disk\" is what the kernel counts as bound for a disk, \"handed to write()\" includes
   pipes and sockets that are written like files.
 * The floor is the components' own time: everything is prepared by single phases, only the kubelet is started.
 * Kubernetes 1.20's controller-manager signs no kubelet's certificate in the first ten seconds and more after it has begun: its allocator of node

@@ -161,7 +161,7 @@ impl Cost {
     pub fn values(&self) -> BTreeMap<String, f64> {
         [
             ("returned", self.seconds),
-            ("cpu", self.user + self.system),
+            ("cpu", self.cpu()),
             ("cpu-user", self.user),
             ("cpu-system", self.system),
             ("cpu-own", self.own_cpu),

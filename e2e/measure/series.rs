@@ -93,6 +93,9 @@ fn series(bench: &Bench<'_>, options: &Options, results: &mut Results) -> Result
     }
     if options.wants(Figure::Timeline) {
         timeline::draw(bench, &options.out)?;
+        if options.wants(Figure::ControlPlaneJoin) {
+            timeline::draw_control_plane_join(bench, &options.out)?;
+        }
     }
     if options.wants(Figure::Certs) {
         small::certs(bench, options.pairs, results)?;

@@ -29,6 +29,7 @@ impl Bench<'_> {
     pub(super) fn nodes(&self, tool: Tool, names: &[String]) -> Result<Vec<Node>, Failure> {
         let nodes = Node::create_all(self.run, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
         for node in &nodes {
+            self.meter.install(node)?;
             if tool == Tool::Kubeadm {
                 install_crictl(self.run, node)?;
             }

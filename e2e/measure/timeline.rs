@@ -1,11 +1,12 @@
-//! Where init and join spend their time: kubestrap's own events, the components' milestones below them, as pictures. The
-//! commands run once more for it, with `-o json`, outside the series.
+//! Where init, joins and reset spend their time: kubestrap's own events, the components' milestones below them, as pictures.
+//! The commands run once more for it, with `-o json`, outside the series.
 
+use super::control_plane;
 use super::milestones;
 use super::pair::name;
 use super::process::Cost;
 use super::report::write;
-use super::subject::{Bench, add_pod_network, init_words, join_words, settled};
+use super::subject::{Bench, add_pod_network, init_words, join_words, reset_words, settled};
 use super::svg::{Bar, Lane, Picture};
 use super::watch::{Sight, Watch};
 use crate::cluster::{Cluster, SETTLES};
@@ -18,7 +19,7 @@ use std::path::Path;
 
 const TOOL: Tool = Tool::Kubestrap;
 
-/// Writes timeline-init.svg, timeline-join-at-once.svg and timeline-join.svg, and the events beside them.
+/// Writes timeline-init.svg, timeline-join-at-once.svg, timeline-join.svg and timeline-reset.svg, and the events beside them.
 pub(super) fn draw(bench: &Bench<'_>, out: &Path) -> Result<(), Failure> {
     let names = ["cp", "1", "2"].map(|role| name(TOOL, 0, &format!("line-{role}")));
     let mut nodes = bench.nodes(TOOL, &names)?.into_iter();
@@ -34,18 +35,43 @@ pub(super) fn draw(bench: &Bench<'_>, out: &Path) -> Result<(), Failure> {
     let results: Vec<&str> = events.iter().filter_map(|event| event["text"].as_str()).collect();
     let join = JoinCommand::parse(&results.join("\n"))?;
     let at_once = bench.on(&one, &told(join_words(TOOL, &join)))?;
-    let readyz = Some(watch.wait(&Sight::Readyz, SETTLES)?);
-    let shown = Shown { file: "init", title: "kubestrap init", node: &first, cost: &init, readyz, through: None };
-    shown.draw(out, &watch)?;
+    let readyz = watch.wait(&Sight::Readyz, SETTLES)? - init.began;
+    let mut shown = Shown::of("init", "kubestrap init", &init).registered(&first, &watch)?;
+    shown.moments.push((readyz, "/readyz".to_owned()));
+    shown.lanes = milestones::lanes(&first, init.began, init.began_at, true)?;
+    shown.draw(out)?;
     let mut cluster = Cluster::adopt(bench.run, first, join)?;
     let title = "kubestrap join, right after init";
-    let (cost, through) = (&at_once, Some(&cluster.control_plane));
-    Shown { file: "join-at-once", title, node: &one, cost, readyz: None, through }.draw(out, &watch)?;
+    let mut shown = Shown::of("join-at-once", title, &at_once).registered(&one, &watch)?;
+    shown.lanes = milestones::lanes(&one, at_once.began, at_once.began_at, false)?;
+    shown.lanes.push(milestones::controllers(&cluster.control_plane, at_once.began, at_once.began_at)?);
+    shown.draw(out)?;
     cluster.workers.push(one);
     let join = settled(&cluster, TOOL)?;
     let later = bench.on(&two, &told(join_words(TOOL, &join)))?;
-    let title = "kubestrap join, when the cluster has settled";
-    Shown { file: "join", title, node: &two, cost: &later, readyz: None, through: None }.draw(out, &watch)?;
+    let mut shown =
+        Shown::of("join", "kubestrap join, when the cluster has settled", &later).registered(&two, &watch)?;
+    shown.lanes = milestones::lanes(&two, later.began, later.began_at, false)?;
+    shown.draw(out)?;
+    settled(&cluster, TOOL)?;
+    let reset = bench.on(&two, &told(reset_words(TOOL)))?;
+    let mut shown = Shown::of("reset", "kubestrap reset of a worker, without drain", &reset);
+    shown.lanes = milestones::endings(&two, reset.began_at)?;
+    shown.draw(out)?;
+    cluster.workers.push(two);
+    cluster.destroy()
+}
+
+/// Writes timeline-join-control-plane.svg, and the events beside it.
+pub(super) fn draw_control_plane_join(bench: &Bench<'_>, out: &Path) -> Result<(), Failure> {
+    let names = ["one", "two"].map(|role| name(TOOL, 0, &format!("line-{role}")));
+    let (mut cluster, watch, two, join) = control_plane::prepared(bench, TOOL, &names)?;
+    let cost = bench.on(&two, &told(join_words(TOOL, &join)))?;
+    let mut shown =
+        Shown::of("join-control-plane", "kubestrap join --control-plane", &cost).registered(&two, &watch)?;
+    shown.lanes = milestones::lanes(&two, cost.began, cost.began_at, true)?;
+    shown.draw(out)?;
+    drop(watch);
     cluster.workers.push(two);
     cluster.destroy()
 }
@@ -59,31 +85,34 @@ fn told(mut words: Vec<String>) -> Vec<String> {
 struct Shown<'a> {
     file: &'static str,
     title: &'static str,
-    node: &'a Node,
     cost: &'a Cost,
-    /// When it answered ok, of an init.
-    readyz: Option<f64>,
-    /// The control-plane node whose controllers a join waits for.
-    through: Option<&'a Node>,
+    /// Seconds after it began, and what came then.
+    moments: Vec<(f64, String)>,
+    /// Of the components.
+    lanes: Vec<Lane>,
 }
 
-impl Shown<'_> {
-    fn draw(&self, out: &Path, watch: &Watch) -> Result<(), Failure> {
-        let Cost { began, began_at, seconds, ref stdout, .. } = *self.cost;
-        let events = events(stdout)?;
-        let registered = watch.wait(&Sight::Registered(self.node.name.clone()), SETTLES)?;
-        let mut moments = vec![(registered - began, "Node registered".to_owned()), (seconds, "returned".to_owned())];
-        moments.extend(self.readyz.map(|at| (at - began, "/readyz".to_owned())));
-        moments.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let mut lanes = phases(&events);
-        lanes.extend(milestones::lanes(self.node, began, began_at, self.readyz.is_some())?);
-        if let Some(node) = self.through {
-            lanes.push(milestones::controllers(node, began, began_at)?);
-        }
-        let picture = Picture { title: format!("{}: {seconds:.2} s (Kubernetes 1.20.2)", self.title), lanes, moments };
-        write(out, &format!("timeline-{}.svg", self.file), &picture.drawn())?;
-        write(out, &format!("timeline-{}.jsonl", self.file), &without_secrets(&events))?;
-        say(&format!("timeline of {}: {seconds:.2} s", self.file));
+impl<'a> Shown<'a> {
+    fn of(file: &'static str, title: &'static str, cost: &'a Cost) -> Self {
+        Self { file, title, cost, moments: vec![(cost.seconds, "returned".to_owned())], lanes: Vec::new() }
+    }
+
+    /// Waits for the node's Node.
+    fn registered(mut self, node: &Node, watch: &Watch) -> Result<Self, Failure> {
+        let registered = watch.wait(&Sight::Registered(node.name.clone()), SETTLES)?;
+        self.moments.push((registered - self.cost.began, "Node registered".to_owned()));
+        Ok(self)
+    }
+
+    fn draw(mut self, out: &Path) -> Result<(), Failure> {
+        let (file, seconds) = (self.file, self.cost.seconds);
+        let events = events(&self.cost.stdout)?;
+        self.moments.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let lanes = [phases(&events), self.lanes].concat();
+        let title = format!("{}: {seconds:.2} s (Kubernetes 1.20.2)", self.title);
+        write(out, &format!("timeline-{file}.svg"), &Picture { title, lanes, moments: self.moments }.drawn())?;
+        write(out, &format!("timeline-{file}.jsonl"), &without_secrets(&events))?;
+        say(&format!("timeline of {file}: {seconds:.2} s"));
         Ok(())
     }
 }

@@ -5,9 +5,9 @@ use kubestrap_e2e::cluster::Cluster;
 use kubestrap_e2e::failure::Failure;
 use kubestrap_e2e::many::joins;
 use kubestrap_e2e::many::report::Joins;
+use kubestrap_e2e::measure::Meter;
 use kubestrap_e2e::nodes::Node;
 use kubestrap_e2e::say;
-use std::path::Path;
 
 #[test]
 #[ignore = "needs root and real nodes; e2e/test runs it"]
@@ -19,7 +19,7 @@ fn ten_machines_join_at_once_and_none_waits_for_the_others() {
     scenario("ten_machines_join_at_once_and_none_waits_for_the_others", |run| {
         let cluster = shared_cluster(run)?;
         let crowd = Node::create(run, "crowd")?;
-        joins::prepare(&crowd, Path::new(env!("CARGO_BIN_EXE_e2e")))?;
+        joins::prepare(&crowd, &Meter { program: env!("CARGO_BIN_EXE_e2e").into() })?;
         let joined = joins::join_all(&crowd, &cluster.join, ("ten", 10, 10));
         let outcome = Joins { joins: joined, ..Joins::default() };
         say(&format!("slowest {:.1} s, median {:.1} s", outcome.slowest(), outcome.median()));

@@ -80,6 +80,8 @@ fn the_meter_tells_what_proc_tells() {
     let cpu = cost.user + cost.system;
     // What the script does after it has looked, and one tick for each of four numbers.
     assert!(ticks > 10.0 && (cpu - ticks / 100.0).abs() < 0.08, "{cost:?}");
+    // Half of it is the child's.
+    assert!(cost.own_cpu > cpu * 0.25 && cost.own_cpu < cpu * 0.75, "{cost:?}");
     assert!(handed >= 3e6 && cost.handed as f64 >= handed && cost.handed as f64 - handed < 1000.0, "{cost:?}");
     assert!(cost.peak_kib as f64 >= peak, "{cost:?}");
     assert!(cost.seconds > cpu / 4.0 && cost.began > 0.0, "{cost:?}");

@@ -5,14 +5,14 @@
 //! so that no packet ever meets half a set. kube-proxy may have taken another variant of iptables than this machine's own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{ipvs, nftables};
 use crate::config::Reset;
 use crate::counted;
 use crate::plan::Phase;
 use crate::problem::Problem;
-use crate::world::{Change, Command, World};
+use crate::world::{Change, Command, Host, World};
 
 /// The phase.
 pub struct CleanIptables;
@@ -31,6 +31,9 @@ impl Phase<Reset> for CleanIptables {
         let facts = world.host().facts()?;
         let mut removed = 0;
         for tool in tools(&facts.programs) {
+            if has_no_tables(&tool, world.host()) {
+                continue;
+            }
             let saved = world.host().ask(&Command::new(&[&format!("{tool}-save")]))?;
             let (chains, input) = removal(&saved.stdout);
             if chains == 0 {
@@ -59,6 +62,18 @@ fn tools(programs: &BTreeMap<String, PathBuf>) -> Vec<String> {
     };
     let of_variant = |variant: &&str| ["iptables", "ip6tables"].map(|family| format!("{family}{variant}"));
     variants.iter().flat_map(of_variant).collect()
+}
+
+/// Whether a tool of the legacy variant would save nothing: it saves the tables that the kernel lists in a file, which is
+/// not there before the first of them is made.
+fn has_no_tables(tool: &str, host: &dyn Host) -> bool {
+    let path = match tool {
+        "iptables-legacy" => "/proc/net/ip_tables_names",
+        "ip6tables-legacy" => "/proc/net/ip6_tables_names",
+        _ => return false,
+    };
+    // Where the file may not be read, the tool says what it can.
+    host.read(Path::new(path)).is_ok_and(|names| names.unwrap_or_default().is_empty())
 }
 
 /// From `iptables-save` to the input of `iptables-restore --noflush` that removes what is Kubernetes', and how many chains
@@ -104,6 +119,7 @@ fn removal(saved: &str) -> (usize, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::Overlay;
 
     #[test]
     fn only_kubernetes_chains_and_the_rules_into_them_are_removed() {
@@ -114,6 +130,21 @@ mod tests {
             input,
             "*nat\n:KUBE-SERVICES - [0:0]\n-D PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n-X KUBE-SERVICES\nCOMMIT\n"
         );
+    }
+
+    #[test]
+    fn a_legacy_tool_is_asked_only_where_the_kernel_has_tables_of_its() {
+        let names = "/proc/net/ip_tables_names";
+        for (tool, overlay, expected) in [
+            ("iptables-legacy", Overlay::default(), true),
+            ("iptables-legacy", Overlay::default().with_file(names, "", 0o440), true),
+            ("iptables-legacy", Overlay::default().with_file(names, "nat\nfilter\n", 0o440), false),
+            ("ip6tables-legacy", Overlay::default().with_file(names, "nat\n", 0o440), true),
+            ("iptables-nft", Overlay::default(), false),
+            ("iptables", Overlay::default(), false),
+        ] {
+            assert_eq!(has_no_tables(tool, &overlay), expected, "{tool}");
+        }
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub(super) fn clean(facts: &Facts, world: &World<'_>) -> Result<(), Problem> {
         remove(&servers, facts, world)?;
         run(&["ip", "link", "delete", LINK], format!("remove the link {LINK} of kube-proxy"), world)?;
     }
-    if facts.programs.contains_key("ipset") {
+    // Asking would have the kernel load what is for sets.
+    if facts.programs.contains_key("ipset") && world.host().stat(Path::new("/sys/module/ip_set"))?.is_some() {
         let listed = world.host().ask(&Command::new(&["ipset", "list", "-n"]))?.stdout;
         let sets: Vec<&str> = listed.lines().map(str::trim).filter(|name| name.starts_with("KUBE-")).collect();
         for set in &sets {

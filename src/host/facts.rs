@@ -17,8 +17,9 @@ use kubestrap_phases::world::{Facts, HostError, Mount};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::{Pid, geteuid};
 
+use super::network;
+use super::ports::Ports;
 use super::root::Root;
-use super::{mounts, network, ports};
 
 /// Programs that a node of some release needs, and those with which reset removes what kube-proxy made.
 const PROGRAMS: [&str; 20] = [
@@ -57,20 +58,26 @@ const SYSCTLS: [&str; 6] = [
     "net/ipv6/conf/default/forwarding",
 ];
 
+/// What need not be found out twice.
+#[derive(Default)]
+pub(super) struct Kept {
+    host_name_addresses: OnceCell<Vec<IpAddr>>,
+    ports: Ports,
+}
+
 /// How long the look-up of the host's own name may take.
 const NAME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Looks at everything. Of a system that does not run, files are those below its root, and the rest is this machine's.
 pub(super) fn look(
     root: &Root,
-    search_path: &OsStr,
-    proxies: &[(String, String)],
-    host_name_addresses: &OnceCell<Vec<IpAddr>>,
+    (search_path, proxies): (&OsStr, &[(String, String)]),
+    mounted: &[Mount],
+    kept: &Kept,
 ) -> Result<Facts, HostError> {
     let host_name = needed("the host name", "/proc/sys/kernel/hostname")?.trim().to_owned();
-    let looking_up = host_name_addresses.get().is_none().then(|| look_up(host_name.clone()));
+    let looking_up = kept.host_name_addresses.get().is_none().then(|| look_up(host_name.clone()));
     let interfaces = network::interfaces()?;
-    let mounted = mounts::all()?;
     let routes = optional("the IPv4 routes", "/proc/net/route")?;
     let ipv6_routes = optional("the IPv6 routes", "/proc/net/ipv6_route")?;
     let cgroup_v2 = mounted.iter().any(is_unified_cgroup);
@@ -94,16 +101,16 @@ pub(super) fn look(
             enabled_controllers(&optional("the cgroup controllers", "/proc/cgroups")?)
         },
         cgroup_v2,
-        listening: ports::listening()?,
+        listening: kept.ports.listening()?,
         cri_sockets: CRI_SOCKETS.iter().map(PathBuf::from).filter(|path| is_socket(root, path)).collect(),
         programs: programs(root, search_path),
         sysctls: sysctls(),
-        mounts: mounted.into_iter().filter_map(|mount| inside(root, mount)).collect(),
+        mounts: mounted.iter().filter_map(|mount| inside(root, mount)).collect(),
         host_name_addresses: Vec::new(),
         proxies: proxies.to_vec(),
         rootfs: root.folder().map(Path::to_owned),
     };
-    let found = host_name_addresses.get_or_init(|| {
+    let found = kept.host_name_addresses.get_or_init(|| {
         // Without an answer in time the name counts as one that resolves to nothing.
         looking_up.and_then(|answer| answer.recv_timeout(NAME_LIMIT).ok()).unwrap_or_default()
     });
@@ -182,8 +189,8 @@ fn text(root: &Root, path: &str) -> String {
     root.target(Path::new(path)).and_then(fs::read_to_string).unwrap_or_default()
 }
 
-fn inside(root: &Root, mount: Mount) -> Option<Mount> {
-    Some(Mount { point: root.inside(&mount.point)?, ..mount })
+fn inside(root: &Root, mount: &Mount) -> Option<Mount> {
+    Some(Mount { point: root.inside(&mount.point)?, ..mount.clone() })
 }
 
 fn is_socket(root: &Root, path: &Path) -> bool {
@@ -215,6 +222,8 @@ fn sysctls() -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
+
+    use super::super::mounts::Mounted;
 
     use super::*;
 
@@ -261,8 +270,8 @@ mod tests {
 
     #[test]
     fn the_facts_of_this_machine_are_found_and_the_second_look_is_quick() {
-        let addresses = OnceCell::new();
-        let look = || look(&Root::default(), OsStr::new("/usr/bin:/bin"), &[], &addresses).unwrap();
+        let (kept, mounted) = (Kept::default(), Mounted::default().all().unwrap());
+        let look = || look(&Root::default(), (OsStr::new("/usr/bin:/bin"), &[]), &mounted, &kept).unwrap();
         let facts = look();
         assert!(facts.cpus >= 1 && facts.memory_mib > 100, "{facts:?}");
         assert!(!facts.host_name.is_empty() && !facts.kernel.is_empty(), "{facts:?}");

@@ -1,9 +1,8 @@
 //! The `Host` port over a Linux machine: hands each look and each change to the file that knows it.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -12,9 +11,11 @@ use kubestrap_phases::world::{
     UnitState,
 };
 
+use super::mounts::Mounted;
 use super::root::Root;
 use super::runtime::Runtimes;
-use super::{commands, facts, files, mounts, probes, remote, tree, undo, units};
+use super::units::Units;
+use super::{commands, facts, files, mounts, probes, remote, tree, undo};
 
 /// Where programs are looked for when the environment does not tell.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -26,7 +27,9 @@ pub(crate) struct Linux {
     proxies: Vec<(String, String)>,
     search_path: OsString,
     runtimes: Runtimes,
-    host_name_addresses: OnceCell<Vec<IpAddr>>,
+    mounted: Mounted,
+    units: Units,
+    facts: facts::Kept,
     versions: RefCell<BTreeMap<Vec<String>, Version>>,
 }
 
@@ -45,7 +48,9 @@ impl Linux {
             proxies: Vec::new(),
             search_path: OsString::from(USUAL_PATH),
             runtimes: Runtimes::default(),
-            host_name_addresses: OnceCell::new(),
+            mounted: Mounted::default(),
+            units: Units::default(),
+            facts: facts::Kept::default(),
             versions: RefCell::default(),
         }
     }
@@ -119,12 +124,12 @@ impl Host for Linux {
 
     fn stat(&self, path: &Path) -> Result<Option<FileInfo>, HostError> {
         let entry = self.root.entry(path).map_err(cannot_read(path))?;
-        let found = look(&entry, &mounts::all()?)?;
+        let found = look(&entry, &self.mounted.all()?)?;
         Ok(found.map(|found| FileInfo { path: path.to_owned(), ..found }))
     }
 
     fn list(&self, folder: &Path) -> Result<Vec<FileInfo>, HostError> {
-        let mounted = mounts::all()?;
+        let mounted = self.mounted.all()?;
         let target = self.root.target(folder).map_err(cannot_read(folder))?;
         remote::can_be_listed(&target, &mounted)?;
         let mut found = Vec::new();
@@ -143,12 +148,12 @@ impl Host for Linux {
     }
 
     fn facts(&self) -> Result<Facts, HostError> {
-        facts::look(&self.root, &self.search_path, &self.proxies, &self.host_name_addresses)
+        facts::look(&self.root, (&self.search_path, &self.proxies), &self.mounted.all()?, &self.facts)
     }
 
     fn unit(&self, name: &str) -> Result<UnitState, HostError> {
         // Where nothing runs, no unit does.
-        if self.root.folder().is_some() { Ok(UnitState::default()) } else { units::state(name) }
+        if self.root.folder().is_some() { Ok(UnitState::default()) } else { self.units.state(name) }
     }
 
     fn ask(&self, command: &Command) -> Result<Output, HostError> {
@@ -167,10 +172,13 @@ impl Host for Linux {
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
-        undo::of(change, &self.kept, &self.root)
+        undo::of(change, (&self.kept, &self.root), &self.units)
     }
 
     fn apply(&self, change: &Change) -> Result<(), HostError> {
+        if !matches!(change, Change::Unit { .. }) {
+            self.units.forget();
+        }
         let entry = |path| self.root.entry(path).map_err(cannot_write(path));
         let running = || self.running(|| change.summary());
         match change {
@@ -189,9 +197,9 @@ impl Host for Linux {
                 running().and_then(|()| commands::run(&account.remove_command()).map(|_| ()))
             }
             Change::Remove { path } => files::remove(&entry(path)?),
-            Change::RemoveTree { path } => tree::remove(&entry(path)?, &mounts::all()?),
-            Change::Unit { name, action } => running().and_then(|()| units::act(name, *action)),
-            Change::Unmount { path, flags } => running().and_then(|()| mounts::unmount(path, flags)),
+            Change::RemoveTree { path } => tree::remove(&entry(path)?, &self.mounted.all()?),
+            Change::Unit { name, action } => running().and_then(|()| self.units.act(name, *action)),
+            Change::Unmount { path, flags } => running().and_then(|()| self.mounted.unmount(path, flags)),
             Change::PullImages(pull) => running().and_then(|()| self.runtimes.pull(pull)),
             Change::RemoveSandbox { socket, id, pod } => {
                 running().and_then(|()| self.runtimes.remove_sandbox(socket, id, pod))

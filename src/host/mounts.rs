@@ -1,20 +1,62 @@
 //! Mount points, as `/proc/self/mountinfo` lists them, and unmounting.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use kubestrap_phases::world::{HostError, Mount, UnmountFlag};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// All mount points that this process sees.
-pub(super) fn all() -> Result<Vec<Mount>, HostError> {
-    match std::fs::read("/proc/self/mountinfo") {
-        Ok(bytes) => Ok(parse(&bytes)),
-        Err(source) => Err(HostError::Fact { what: "what is mounted", source }),
+/// All mount points that this process sees, read again only when they have changed: writing its list costs the kernel more
+/// than most of what is looked up in it.
+#[derive(Default)]
+pub(super) struct Mounted {
+    read: RefCell<Option<(File, Rc<[Mount]>)>>,
+}
+
+impl Mounted {
+    /// What is mounted now.
+    pub(super) fn all(&self) -> Result<Rc<[Mount]>, HostError> {
+        let mut read = self.read.borrow_mut();
+        let kept = read.take().filter(|(file, _)| !has_changed(file));
+        let (file, mounts) = match kept {
+            Some(kept) => kept,
+            None => look().map_err(|source| HostError::Fact { what: "what is mounted", source })?,
+        };
+        *read = Some((file, Rc::clone(&mounts)));
+        Ok(mounts)
     }
+
+    /// Unmounts what lies on top here; nothing mounted is fine. What is in use stays and is an error, unless a flag says
+    /// otherwise.
+    pub(super) fn unmount(&self, path: &Path, flags: &[UnmountFlag]) -> Result<(), HostError> {
+        if is_mount_point(&self.all()?, path) { unmount(path, flags) } else { Ok(()) }
+    }
+}
+
+/// The kernel raises POLLPRI for whoever had the file open when something was mounted or unmounted: proc_pid_mounts(5).
+fn has_changed(file: &File) -> bool {
+    let mut asked = [PollFd::new(file.as_fd(), PollFlags::POLLPRI)];
+    match poll(&mut asked, PollTimeout::ZERO) {
+        Ok(0) => false,
+        // Also when that cannot be told.
+        _ => true,
+    }
+}
+
+/// The file is opened before it is read, so that what changes meanwhile is seen as changed later.
+fn look() -> io::Result<(File, Rc<[Mount]>)> {
+    let mut file = File::open("/proc/self/mountinfo")?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((file, parse(&bytes).into()))
 }
 
 /// Whether something is mounted on exactly this path.
@@ -40,11 +82,7 @@ pub(super) fn followed(path: &Path) -> PathBuf {
     }
 }
 
-/// Unmounts what lies on top here; nothing mounted is fine. What is in use stays and is an error, unless a flag says otherwise.
-pub(super) fn unmount(path: &Path, flags: &[UnmountFlag]) -> Result<(), HostError> {
-    if !is_mount_point(&all()?, path) {
-        return Ok(());
-    }
+fn unmount(path: &Path, flags: &[UnmountFlag]) -> Result<(), HostError> {
     let flags = flags.iter().fold(MntFlags::UMOUNT_NOFOLLOW, |all, flag| {
         all | match flag {
             UnmountFlag::Force => MntFlags::MNT_FORCE,
@@ -104,6 +142,15 @@ fn decoded(word: &[u8]) -> OsString {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_list_is_read_again_only_when_it_has_changed() {
+        let mounted = Mounted::default();
+        // Others may mount something meanwhile.
+        let is_kept = (0..100).any(|_| Rc::ptr_eq(&mounted.all().unwrap(), &mounted.all().unwrap()));
+        assert!(is_kept);
+        assert!(is_mount_point(&mounted.all().unwrap(), Path::new("/proc")));
+    }
+
     const MOUNTINFO: &[u8] = b"\
 22 28 0:21 / /sys rw,nosuid shared:7 - sysfs sysfs rw
 30 28 0:26 / /sys/fs/cgroup rw shared:9 master:1 - cgroup2 cgroup2 rw
@@ -135,13 +182,13 @@ mod tests {
 
     #[test]
     fn the_mounts_of_this_machine_include_its_root_and_proc() {
-        let mounts = all().unwrap();
+        let mounts = Mounted::default().all().unwrap();
         assert!(is_mount_point(&mounts, Path::new("/")), "{mounts:?}");
         assert!(is_mount_point(&mounts, Path::new("/proc")), "{mounts:?}");
     }
 
     #[test]
     fn unmounting_where_nothing_is_mounted_is_done_already() {
-        unmount(Path::new("/proc/self/nothing-here"), &[]).unwrap();
+        Mounted::default().unmount(Path::new("/proc/self/nothing-here"), &[]).unwrap();
     }
 }

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use kubestrap_phases::world::{Change, Content, FileInfo, FileKind, HostError, Undo};
 
+use super::files;
 use super::root::Root;
-use super::{files, units};
+use super::units::Units;
 
 /// Works out the way back for a machine whose files lie below this root; `kept` is the folder for copies.
-pub(super) fn of(change: &Change, kept: &Path, root: &Root) -> Result<Undo, HostError> {
+pub(super) fn of(change: &Change, (kept, root): (&Path, &Root), units: &Units) -> Result<Undo, HostError> {
     match change {
         Change::File { path, .. } => match look(path, root)? {
             None => Ok(Undo::Remove { path: path.clone() }),
@@ -45,7 +46,7 @@ pub(super) fn of(change: &Change, kept: &Path, root: &Root) -> Result<Undo, Host
         },
         Change::Unit { name, action } => match root.folder() {
             Some(folder) => Err(HostError::not_running(change.summary(), folder)),
-            None => Ok(action.undo(name, &units::state(name)?)),
+            None => Ok(action.undo(name, &units.last_state(name)?)),
         },
         Change::RemoveTree { path } if look(path, root)?.is_none() => Ok(Undo::Nothing),
         Change::RemoveTree { path } => {

@@ -3,8 +3,10 @@
 //! The kubelet's unit restarts itself every 10 s until its configuration is there, and is `activating` in between; a
 //! restart ends that pause at once.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kubestrap_phases::world::{Command, HostError, UnitAction, UnitState};
 
@@ -12,30 +14,77 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::commands;
 
-const SHOWN: &str =
-    "LoadState,UnitFileState,ActiveState,SubState,NRestarts,ExecMainStatus,MainPID,ActiveEnterTimestampMonotonic";
+const SHOWN: &str = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,ExecMainStatus,MainPID,\
+                     ActiveEnterTimestampMonotonic,NeedDaemonReload";
 
-/// State of a unit; where there is no init system, no unit exists.
-pub(super) fn state(name: &str) -> Result<UnitState, HostError> {
+/// How long what was seen of a unit counts: from the look that decides on a change until that change is made.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Units, and what was just seen of them. Each question is a process of its own, so that what a change was decided on is not
+/// asked once more to make it.
+#[derive(Default)]
+pub(super) struct Units {
+    seen: RefCell<BTreeMap<String, (Instant, Seen)>>,
+}
+
+#[derive(Clone, Default)]
+struct Seen {
+    state: UnitState,
+    /// Whether systemd has to read its files again before it acts.
+    files_changed: bool,
+}
+
+impl Units {
+    /// The state of a unit now.
+    pub(super) fn state(&self, name: &str) -> Result<UnitState, HostError> {
+        let seen = look(name)?;
+        let state = seen.state.clone();
+        self.seen.borrow_mut().insert(name.to_owned(), (Instant::now(), seen));
+        Ok(state)
+    }
+
+    /// The state of a unit as it was just seen, unless something was changed since.
+    pub(super) fn last_state(&self, name: &str) -> Result<UnitState, HostError> {
+        let seen =
+            self.seen.borrow().get(name).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, seen)| seen.state.clone());
+        seen.map_or_else(|| self.state(name), Ok)
+    }
+
+    /// Something was changed: what was seen may be so no longer.
+    pub(super) fn forget(&self) {
+        self.seen.borrow_mut().clear();
+    }
+
+    /// Acts on a unit and waits until the init system has done it.
+    pub(super) fn act(&self, name: &str, action: UnitAction) -> Result<(), HostError> {
+        let starts = matches!(action, UnitAction::Start | UnitAction::Restart);
+        let seen = self.seen.take().remove(name).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, seen)| Ok(seen));
+        // Also when it cannot be asked.
+        let reads_files = || seen.unwrap_or_else(|| look(name)).map_or(true, |seen| seen.files_changed);
+        act(name, action, starts && reads_files())
+    }
+}
+
+/// Looks at a unit; where there is no init system, no unit exists.
+fn look(name: &str) -> Result<Seen, HostError> {
     let show = Command::new(&["systemctl", "show", "-p", SHOWN, name]);
     match commands::ask(&show) {
         Ok(output) if output.code == 0 => Ok(from_systemd(&output.stdout, since_boot())),
         // systemctl is installed but systemd is not this machine's init.
         Ok(output) if output.stderr.contains("not been booted") || output.stderr.contains("connect to bus") => {
-            Ok(UnitState::default())
+            Ok(Seen::default())
         }
         Ok(output) => Err(HostError::Command {
             command: show.words.join(" "),
             source: Error::other(commands::last_words(&output)),
         }),
-        Err(error) if is_not_installed(&error) => of_openrc(name),
+        Err(error) if is_not_installed(&error) => of_openrc(name).map(|state| Seen { state, files_changed: false }),
         Err(error) => Err(error),
     }
 }
 
-/// Acts on a unit and waits until the init system has done it.
-pub(super) fn act(name: &str, action: UnitAction) -> Result<(), HostError> {
-    if matches!(action, UnitAction::Start | UnitAction::Restart) && unit_files_changed(name) {
+fn act(name: &str, action: UnitAction, files_changed: bool) -> Result<(), HostError> {
+    if files_changed {
         match commands::run(&Command::new(&["systemctl", "daemon-reload"])) {
             Err(error) if is_not_installed(&error) => return act_openrc(name, action),
             other => other.map(|_| ())?,
@@ -47,18 +96,13 @@ pub(super) fn act(name: &str, action: UnitAction) -> Result<(), HostError> {
     }
 }
 
-/// Whether systemd has to read its files again before it acts; also when it cannot be asked.
-fn unit_files_changed(name: &str) -> bool {
-    let asked = commands::ask(&Command::new(&["systemctl", "show", "-p", "NeedDaemonReload", "--value", name]));
-    asked.map_or(true, |output| output.stdout.trim() != "no")
-}
-
 fn is_not_installed(error: &HostError) -> bool {
     matches!(error, HostError::Command { source, .. } if source.kind() == ErrorKind::NotFound)
 }
 
-fn from_systemd(text: &str, now: Duration) -> UnitState {
+fn from_systemd(text: &str, now: Duration) -> Seen {
     let mut state = UnitState::default();
+    let mut files_changed = true;
     for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
         match key {
             "LoadState" => {
@@ -80,10 +124,11 @@ fn from_systemd(text: &str, now: Duration) -> UnitState {
                 let entered = value.parse().ok().filter(|&entered| entered > 0).map(Duration::from_micros);
                 state.active_for = entered.map(|entered| now.saturating_sub(entered));
             }
+            "NeedDaemonReload" => files_changed = value != "no",
             _ => {}
         }
     }
-    state
+    Seen { state, files_changed }
 }
 
 fn since_boot() -> Duration {
@@ -143,33 +188,52 @@ mod tests {
             pid: 0,
             active_for: Some(Duration::from_secs(6)),
         };
-        assert_eq!(from_systemd(text, Duration::from_secs(10)), expected);
+        assert_eq!(from_systemd(text, Duration::from_secs(10)).state, expected);
     }
 
     #[test]
     fn a_unit_that_is_not_there_does_not_exist_and_is_not_enabled() {
         let text = "MainPID=0\nNRestarts=0\nExecMainStatus=0\nLoadState=not-found\nActiveState=inactive\n\
                     SubState=dead\nUnitFileState=\n";
-        let state = from_systemd(text, Duration::from_secs(10));
+        let state = from_systemd(text, Duration::from_secs(10)).state;
         assert_eq!((state.exists, state.enabled, state.active.as_str()), (false, false, "inactive"));
     }
 
     #[test]
     fn a_masked_unit_exists_and_may_not_start() {
-        let state = from_systemd("LoadState=masked\nActiveState=inactive\nUnitFileState=masked\n", Duration::ZERO);
+        let state =
+            from_systemd("LoadState=masked\nActiveState=inactive\nUnitFileState=masked\n", Duration::ZERO).state;
         assert_eq!((state.exists, state.masked, state.enabled), (true, true, false));
     }
 
     #[test]
     fn which_unit_file_states_count_as_enabled() {
         for (word, enabled) in [("enabled", true), ("static", true), ("disabled", false), ("masked", false)] {
-            assert_eq!(from_systemd(&format!("UnitFileState={word}"), Duration::ZERO).enabled, enabled, "{word}");
+            assert_eq!(from_systemd(&format!("UnitFileState={word}"), Duration::ZERO).state.enabled, enabled, "{word}");
         }
     }
 
     #[test]
     fn a_unit_nobody_knows_does_not_exist_on_this_machine() {
-        let state = state("kubestrap-no-such-unit.service").unwrap();
+        let state = Units::default().state("kubestrap-no-such-unit.service").unwrap();
         assert_eq!((state.exists, state.enabled, state.pid), (false, false, 0));
+    }
+
+    #[test]
+    fn files_are_read_again_unless_systemd_says_that_it_knows_them() {
+        for (text, expected) in [("NeedDaemonReload=no\n", false), ("NeedDaemonReload=yes\n", true), ("", true)] {
+            assert_eq!(from_systemd(text, Duration::ZERO).files_changed, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_counts_until_something_is_changed() {
+        let units = Units::default();
+        let seen = Seen { state: UnitState { pid: 7, ..UnitState::default() }, files_changed: false };
+        units.seen.borrow_mut().insert("kubestrap-no-such-unit.service".to_owned(), (Instant::now(), seen));
+        let last = || units.last_state("kubestrap-no-such-unit.service").unwrap().pid;
+        assert_eq!(last(), 7);
+        units.forget();
+        assert_eq!(last(), 0, "it is asked anew");
     }
 }
