@@ -2,11 +2,12 @@
 //! Every command ends well, lists what it would change, and leaves everything as it was.
 
 use crate::{events, only_kubestrap, scenario, shared_cluster};
-use kubestrap_e2e::cluster::Cluster;
+use kubestrap_e2e::cluster::{Cluster, SETTLES};
 use kubestrap_e2e::command::Output;
 use kubestrap_e2e::failure::{Failure, expect};
 use kubestrap_e2e::nodes::Node;
 use kubestrap_e2e::say;
+use kubestrap_e2e::wait::wait_for;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -113,6 +114,13 @@ fn a_dry_run_on_a_node_changes_neither_node_nor_cluster() {
         let join = format!("join {}", cluster.join.arguments.join(" "));
         let worker = &cluster.workers[0];
         cluster.wait_pods_ready("kube-system", "k8s-app=kube-dns")?;
+        // The kubelet tells the cluster of a static Pod some time after it has started it.
+        wait_for("the control plane's Pods to be known", SETTLES, || {
+            let selected = ["--namespace", "kube-system", "get", "pods", "--selector", "tier=control-plane"];
+            let pods = cluster.object(&selected)?;
+            let count = pods["items"].as_array().map_or(0, Vec::len);
+            expect(count == 4, format!("{count} are"), "")
+        })?;
         for (node, command, expected) in [
             (
                 &cluster.control_plane,
