@@ -164,7 +164,7 @@ pub fn measure(command: &mut Command) -> Result<Cost, Failure> {
     })
 }
 
-/// The peak of a process's memory, as seen last before its end.
+/// The peak of a process's memory, over all programs that it becomes: the kernel begins anew with each.
 fn peak(pid: Pid) -> u64 {
     let mut peak = 0;
     loop {
@@ -172,7 +172,7 @@ fn peak(pid: Pid) -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         // A process that has ended has no memory.
         let Some(now) = line.and_then(|line| line.split_whitespace().next()?.parse().ok()) else { return peak };
-        peak = now;
+        peak = peak.max(now);
         thread::sleep(LOOKS);
     }
 }

@@ -62,14 +62,17 @@ fn best(results: &Results, figure: Figure, tool: &str, name: &str) -> Result<f64
     values.first().copied().ok_or_else(|| Failure::new(format!("{} of {tool} was not measured", figure.name()), name))
 }
 
-/// Burns processor time itself and in a child, writes, and tells what /proc says of both: clock ticks, bytes, KiB.
+/// Burns processor time itself and in a child, writes, and tells what /proc says of both: clock ticks, bytes, KiB. Then it
+/// stays, and ends as a smaller program, both for long enough to be looked at.
 const WORK: &str = r#"
 for ((i = 0; i < 200000; i++)); do :; done
 bash -c 'for ((i = 0; i < 200000; i++)); do :; done; head -c 3000000 /dev/zero >/dev/null'
 read -r stat </proc/$$/stat; set -- ${stat##*) }
 echo $((${12} + ${13} + ${14} + ${15}))
 sed -n 's/^wchar: //p' /proc/$$/io
-sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$$/status"#;
+while read -r name value _; do [ $name != VmHWM: ] || echo $value; done </proc/$$/status
+sleep 0.1
+exec sleep 0.1"#;
 
 #[test]
 fn the_meter_tells_what_proc_tells() {
