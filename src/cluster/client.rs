@@ -52,6 +52,8 @@ pub(super) async fn open(identity: &Identity, root: &Root) -> Result<(String, Cl
         Identity::Anonymous { server, ca_pem: None } => {
             let mut config = bare(server)?;
             config.accept_invalid_certs = true;
+            // Or the host's would be read, all of them, and must be there.
+            config.root_cert = Some(Vec::new());
             config
         }
     };

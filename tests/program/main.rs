@@ -8,3 +8,5 @@ mod dry_run;
 mod output;
 #[cfg(test)]
 mod rootfs;
+#[cfg(test)]
+mod trust;
