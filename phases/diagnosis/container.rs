@@ -194,8 +194,8 @@ fn port_of(line: &str) -> Option<u16> {
 }
 
 fn with_owner(mut problem: Problem, port: u16, world: &World<'_>) -> Result<Problem, Problem> {
-    let facts = world.host().facts()?;
-    if let Some(owner) = facts.listener(port) {
+    let listeners = world.host().listeners()?;
+    if let Some(owner) = listeners.iter().find(|owner| owner.port == port) {
         let program = owner.program.as_deref().unwrap_or("a program that could not be named");
         let pid = owner.pid.map_or_else(String::new, |pid| format!(" (PID {pid})"));
         problem = problem.why(format!("port {port} is held by {program}{pid}"));

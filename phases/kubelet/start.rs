@@ -105,7 +105,7 @@ fn is_there(file: &KubeletFile, world: &World<'_>) -> Result<bool, Problem> {
 fn kubelet_unit(world: &World<'_>) -> Result<UnitState, Problem> {
     let unit = world.host().unit(UNIT)?;
     // Of a system that does not run, only the files can be made ready.
-    if unit.exists || world.host().facts()?.rootfs.is_some() {
+    if unit.exists || world.host().rootfs().is_some() {
         return Ok(unit);
     }
     world.refuse(

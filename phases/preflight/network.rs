@@ -22,10 +22,16 @@ pub(super) fn ports(scene: &Scene<'_>) -> Findings {
         ports.extend([(2379, "etcd"), (2380, "etcd")]);
     }
     ports.push((10250, "kubelet"));
-    let mut findings: Vec<Finding> = ports.iter().map(|&(port, program)| port_finding(scene, port, program)).collect();
+    let listeners = scene.world.host().listeners()?;
+    let held: Vec<_> = ports
+        .iter()
+        .map(|&(port, program)| (port, program, listeners.iter().find(|owner| owner.port == port)))
+        .collect();
+    let mut findings: Vec<Finding> =
+        held.iter().map(|&(port, program, owner)| port_finding(scene, port, program, owner)).collect();
     // One word for all of them.
     if findings.iter().all(|finding| finding.verdict == Verdict::Passed) {
-        let is_free = ports.iter().all(|&(port, _)| scene.facts.listener(port).is_none());
+        let is_free = held.iter().all(|(_, _, owner)| owner.is_none());
         let state = if is_free { "free" } else { "free or our own" };
         findings[0].is_brief = false;
         findings[0].problem.what = match ports.as_slice() {
@@ -36,8 +42,8 @@ pub(super) fn ports(scene: &Scene<'_>) -> Findings {
     Ok(findings)
 }
 
-fn port_finding(scene: &Scene<'_>, port: u16, program: &str) -> Finding {
-    let finding = match scene.facts.listener(port) {
+fn port_finding(scene: &Scene<'_>, port: u16, program: &str, owner: Option<&PortOwner>) -> Finding {
+    let finding = match owner {
         None => Finding::fine(format!("port {port} is free")),
         Some(owner) if is_our_own(scene, owner, program) => {
             Finding::fine(format!("port {port} is held by our own {program}"))

@@ -146,7 +146,7 @@ fn inventory(world: &World<'_>) -> Result<Inventory, String> {
 fn troubles(status: &Status, node: &NodeConfig, world: &World<'_>) -> Result<Vec<Problem>, Problem> {
     let mut found = Vec::new();
     let has_kubelet = world.host().stat(&node.layout.kubeconfig("kubelet.conf"))?.is_some();
-    if has_kubelet && world.host().facts()?.rootfs.is_none() {
+    if has_kubelet && world.host().rootfs().is_none() {
         let answer = match &status.api {
             Some(Api { release: Err(reason), .. }) => reason.as_str(),
             _ => "",

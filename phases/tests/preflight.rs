@@ -19,7 +19,7 @@ use crate::world::{Host, Mount, PortOwner, Route, Space, UnitState};
 pub(crate) type Row = (&'static str, bool, fn(&mut Machine), &'static str);
 
 fn listens(machine: &mut Machine, port: u16) {
-    machine.overlay.facts.listening.push(PortOwner { port, pid: Some(7), program: Some("nginx".to_owned()) });
+    machine.overlay.listeners.push(PortOwner { port, pid: Some(7), program: Some("nginx".to_owned()) });
 }
 
 fn set_unit(machine: &mut Machine, name: &str, state: UnitState) {

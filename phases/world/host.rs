@@ -24,8 +24,12 @@ pub trait Host {
     fn resolve(&self, path: &Path) -> Result<PathBuf, HostError> {
         Ok(path.to_owned())
     }
+    /// The folder that the files lie below when it is not `/`: nothing runs in it.
+    fn rootfs(&self) -> Option<&Path>;
     /// One snapshot of what the machine is. Cheap enough to ask for twice.
     fn facts(&self) -> Result<Facts, HostError>;
+    /// TCP ports that somebody listens on, and who: found out by looking through all processes.
+    fn listeners(&self) -> Result<Vec<PortOwner>, HostError>;
     /// State of a unit of the init system.
     fn unit(&self, name: &str) -> Result<UnitState, HostError>;
     /// Runs a command that changes nothing.
@@ -75,7 +79,7 @@ pub struct FileInfo {
     pub is_mount_point: bool,
 }
 
-/// What the machine is, read once at the start of a run.
+/// What the machine is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// Effective user id.
@@ -106,8 +110,6 @@ pub struct Facts {
     pub cgroup_controllers: Vec<String>,
     /// Whether only the unified cgroup v2 hierarchy is mounted.
     pub cgroup_v2: bool,
-    /// TCP ports that somebody listens on.
-    pub listening: Vec<PortOwner>,
     /// CRI sockets that exist, of the well-known ones.
     pub cri_sockets: Vec<PathBuf>,
     /// Which of the programs that a node needs were found, and where.
@@ -120,15 +122,6 @@ pub struct Facts {
     pub host_name_addresses: Vec<IpAddr>,
     /// Proxy variables of our own environment, in order.
     pub proxies: Vec<(String, String)>,
-    /// The folder that the files lie below when it is not `/`: nothing runs in it.
-    pub rootfs: Option<PathBuf>,
-}
-
-impl Facts {
-    /// Who listens on a TCP port.
-    pub fn listener(&self, port: u16) -> Option<&PortOwner> {
-        self.listening.iter().find(|owner| owner.port == port)
-    }
 }
 
 /// A network interface.

@@ -156,8 +156,8 @@ impl<'a> World<'a> {
     /// # Errors
     /// `rootfs-not-running`, when `--rootfs` names such a tree.
     pub fn needs_running_system(&self, action: &str) -> Result<(), Problem> {
-        match self.host.facts()?.rootfs {
-            Some(root) => Err(HostError::not_running(action, &root).into()),
+        match self.host.rootfs() {
+            Some(root) => Err(HostError::not_running(action, root).into()),
             None => Ok(()),
         }
     }

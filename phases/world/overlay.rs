@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::overlay_etcd::MemoryEtcd;
 use super::{
     Answer, Change, Cluster, ClusterError, Command, Content, Etcd, Facts, FileInfo, FileKind, Host, HostError,
-    Identity, ObjectChange, ObjectRef, Output, Probed, Probes, RuntimeStatus, Undo, UnitAction, UnitState, Verb,
+    Identity, ObjectChange, ObjectRef, Output, PortOwner, Probed, Probes, RuntimeStatus, Undo, UnitAction, UnitState,
+    Verb,
 };
 
 /// A host, a cluster and its etcd in memory.
@@ -23,6 +24,8 @@ pub struct Overlay<'a> {
     base_cluster: Option<&'a dyn Cluster>,
     /// Facts when there is no base.
     pub facts: Facts,
+    /// Who listens when there is no base.
+    pub listeners: Vec<PortOwner>,
     /// The runtime when there is no base.
     pub runtime: RuntimeStatus,
     /// What probes find when there is no base.
@@ -201,8 +204,16 @@ impl Host for Overlay<'_> {
         self.base.map_or_else(|| Ok(path.to_owned()), |base| base.resolve(path))
     }
 
+    fn rootfs(&self) -> Option<&Path> {
+        self.base.and_then(Host::rootfs)
+    }
+
     fn facts(&self) -> Result<Facts, HostError> {
         self.base.map_or_else(|| Ok(self.facts.clone()), Host::facts)
+    }
+
+    fn listeners(&self) -> Result<Vec<PortOwner>, HostError> {
+        self.base.map_or_else(|| Ok(self.listeners.clone()), Host::listeners)
     }
 
     fn unit(&self, name: &str) -> Result<UnitState, HostError> {

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::{
     Answer, Change, Cluster, ClusterError, Command, DryRun, Etcd, EtcdAccess, EtcdError, EtcdMember, EtcdStatus, Facts,
-    FileInfo, Host, HostError, Identity, MemberChange, MemberId, ObjectChange, ObjectRef, Output, Probed, Probes,
-    RuntimeStatus, Undo, UnitState,
+    FileInfo, Host, HostError, Identity, MemberChange, MemberId, ObjectChange, ObjectRef, Output, PortOwner, Probed,
+    Probes, RuntimeStatus, Undo, UnitState,
 };
 
 /// An address for documentation (RFC 5737), which belongs to nobody.
@@ -96,6 +96,10 @@ impl<H: Host> Host for Presumed<H> {
         self.real.resolve(path)
     }
 
+    fn rootfs(&self) -> Option<&Path> {
+        self.real.rootfs()
+    }
+
     fn facts(&self) -> Result<Facts, HostError> {
         let mut facts = self.real.facts()?;
         if self.dry.needs_address() && facts.default_addresses.is_empty() {
@@ -105,6 +109,10 @@ impl<H: Host> Host for Presumed<H> {
             facts.default_addresses.push(address);
         }
         Ok(facts)
+    }
+
+    fn listeners(&self) -> Result<Vec<PortOwner>, HostError> {
+        self.real.listeners()
     }
 
     fn unit(&self, name: &str) -> Result<UnitState, HostError> {

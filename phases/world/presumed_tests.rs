@@ -24,8 +24,16 @@ impl Host for Locked {
         Host::list(&self.0, folder)
     }
 
+    fn rootfs(&self) -> Option<&Path> {
+        self.0.rootfs()
+    }
+
     fn facts(&self) -> Result<Facts, HostError> {
         self.0.facts()
+    }
+
+    fn listeners(&self) -> Result<Vec<PortOwner>, HostError> {
+        self.0.listeners()
     }
 
     fn unit(&self, name: &str) -> Result<UnitState, HostError> {

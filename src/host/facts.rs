@@ -1,6 +1,7 @@
 //! One snapshot of what the machine is, from `/proc`, `/sys` and a few calls; meant to take milliseconds.
 //!
-//! Only the look-up of the host's own name may take longer: it runs beside the rest, has a limit, and is done once.
+//! Only the look-up of the host's own name may take longer: it runs beside the rest, has a limit, and is done once. What
+//! comes and goes by itself (runtimes, mounts) is asked anew each time, the rest when something was changed.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -17,8 +18,8 @@ use kubestrap_phases::world::{Facts, HostError, Mount};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::{Pid, geteuid};
 
+use super::fresh::Fresh;
 use super::network;
-use super::ports::Ports;
 use super::root::Root;
 
 /// Programs that a node of some release needs, and those with which reset removes what kube-proxy made.
@@ -62,7 +63,14 @@ const SYSCTLS: [&str; 6] = [
 #[derive(Default)]
 pub(super) struct Kept {
     host_name_addresses: OnceCell<Vec<IpAddr>>,
-    ports: Ports,
+    seen: Fresh<(), Facts>,
+}
+
+impl Kept {
+    /// Something was changed on the machine.
+    pub(super) fn forget(&self) {
+        self.seen.forget();
+    }
 }
 
 /// How long the look-up of the host's own name may take.
@@ -70,6 +78,28 @@ const NAME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Looks at everything. Of a system that does not run, files are those below its root, and the rest is this machine's.
 pub(super) fn look(
+    root: &Root,
+    environment: (&OsStr, &[(String, String)]),
+    mounted: &[Mount],
+    kept: &Kept,
+) -> Result<Facts, HostError> {
+    let steady = match kept.seen.last(&()) {
+        Some(seen) => seen,
+        None => {
+            let seen = steady(root, environment, mounted, kept)?;
+            kept.seen.keep((), seen.clone());
+            seen
+        }
+    };
+    Ok(Facts {
+        cri_sockets: CRI_SOCKETS.iter().map(PathBuf::from).filter(|path| is_socket(root, path)).collect(),
+        mounts: mounted.iter().filter_map(|mount| inside(root, mount)).collect(),
+        ..steady
+    })
+}
+
+/// What stays as it is unless somebody changes it.
+fn steady(
     root: &Root,
     (search_path, proxies): (&OsStr, &[(String, String)]),
     mounted: &[Mount],
@@ -101,14 +131,10 @@ pub(super) fn look(
             enabled_controllers(&optional("the cgroup controllers", "/proc/cgroups")?)
         },
         cgroup_v2,
-        listening: kept.ports.listening()?,
-        cri_sockets: CRI_SOCKETS.iter().map(PathBuf::from).filter(|path| is_socket(root, path)).collect(),
         programs: programs(root, search_path),
         sysctls: sysctls(),
-        mounts: mounted.iter().filter_map(|mount| inside(root, mount)).collect(),
-        host_name_addresses: Vec::new(),
         proxies: proxies.to_vec(),
-        rootfs: root.folder().map(Path::to_owned),
+        ..Facts::default()
     };
     let found = kept.host_name_addresses.get_or_init(|| {
         // Without an answer in time the name counts as one that resolves to nothing.
@@ -283,5 +309,16 @@ mod tests {
         let began = Instant::now();
         assert_eq!(look().host_name_addresses, facts.host_name_addresses);
         assert!(began.elapsed() < NAME_LIMIT, "the name is not looked up again");
+    }
+
+    #[test]
+    fn what_stays_as_it_is_is_looked_at_again_when_something_was_changed() {
+        let kept = Kept::default();
+        let programs = |path: &str| look(&Root::default(), (OsStr::new(path), &[]), &[], &kept).unwrap().programs;
+        let found = programs("/usr/bin:/bin");
+        assert!(found.contains_key("cp"), "{found:?}");
+        assert_eq!(programs("/nowhere"), found);
+        kept.forget();
+        assert!(programs("/nowhere").is_empty());
     }
 }

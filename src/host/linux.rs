@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use kubestrap_phases::world::{
-    Change, Command, Content, Facts, FileInfo, Host, HostError, Mount, Output, Probed, Probes, RuntimeStatus, Undo,
-    UnitState,
+    Change, Command, Content, Facts, FileInfo, Host, HostError, Mount, Output, PortOwner, Probed, Probes,
+    RuntimeStatus, Undo, UnitState,
 };
 
 use super::mounts::Mounted;
 use super::root::Root;
 use super::runtime::Runtimes;
 use super::units::Units;
-use super::{commands, facts, files, mounts, probes, remote, tree, undo};
+use super::{commands, facts, files, mounts, ports, probes, remote, tree, undo};
 
 /// Where programs are looked for when the environment does not tell.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -147,8 +147,16 @@ impl Host for Linux {
         Ok(if self.root.folder().is_some() { path.to_owned() } else { mounts::followed(path) })
     }
 
+    fn rootfs(&self) -> Option<&Path> {
+        self.root.folder()
+    }
+
     fn facts(&self) -> Result<Facts, HostError> {
         facts::look(&self.root, (&self.search_path, &self.proxies), &self.mounted.all()?, &self.facts)
+    }
+
+    fn listeners(&self) -> Result<Vec<PortOwner>, HostError> {
+        ports::listeners()
     }
 
     fn unit(&self, name: &str) -> Result<UnitState, HostError> {
@@ -176,6 +184,7 @@ impl Host for Linux {
     }
 
     fn apply(&self, change: &Change) -> Result<(), HostError> {
+        self.facts.forget();
         if !matches!(change, Change::Unit { .. }) {
             self.units.forget();
         }

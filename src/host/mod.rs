@@ -7,6 +7,7 @@ mod commands;
 mod cri;
 mod facts;
 mod files;
+mod fresh;
 mod linux;
 mod listeners;
 mod mounts;

@@ -3,7 +3,6 @@
 //! Looking through the processes leaves out those of other network namespaces, which are most on a node full of Pods, and
 //! stops as soon as every port has its owner. Without root, only our own are seen.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -16,26 +15,14 @@ use super::listeners;
 /// State number of a listening socket in the kernel's table.
 const LISTEN: &str = "0A";
 
-/// The ports, with the sockets that listen on them: as long as these are the same, so are their owners.
-#[derive(Default)]
-pub(super) struct Ports {
-    seen: RefCell<(BTreeMap<u64, u16>, Vec<PortOwner>)>,
-}
-
-impl Ports {
-    /// All listening TCP ports of both families, each once.
-    pub(super) fn listening(&self) -> Result<Vec<PortOwner>, HostError> {
-        // A kernel may be built without netlink's part for it.
-        let sockets = listeners::listeners().or_else(|_| from_files())?;
-        let mut seen = self.seen.borrow_mut();
-        if seen.0 != sockets {
-            let unknown = |port: &u16| (*port, PortOwner { port: *port, pid: None, program: None });
-            let mut owners: BTreeMap<u16, PortOwner> = sockets.values().map(unknown).collect();
-            find_owners(&mut owners, sockets.clone());
-            *seen = (sockets, owners.into_values().collect());
-        }
-        Ok(seen.1.clone())
-    }
+/// All listening TCP ports of both families, each once.
+pub(super) fn listeners() -> Result<Vec<PortOwner>, HostError> {
+    // A kernel may be built without netlink's part for it.
+    let sockets = listeners::listeners().or_else(|_| from_files())?;
+    let unknown = |port: &u16| (*port, PortOwner { port: *port, pid: None, program: None });
+    let mut owners: BTreeMap<u16, PortOwner> = sockets.values().map(unknown).collect();
+    find_owners(&mut owners, sockets);
+    Ok(owners.into_values().collect())
 }
 
 fn from_files() -> Result<BTreeMap<u64, u16>, HostError> {
@@ -117,12 +104,9 @@ mod tests {
     fn our_own_listener_is_found_with_our_process_id() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let ports = Ports::default();
-        let owner = || ports.listening().unwrap().into_iter().find(|owner| owner.port == port);
-        for look in ["the first", "the second"] {
-            let owner = owner().unwrap();
-            assert_eq!((owner.pid, owner.program.is_some()), (Some(std::process::id()), true), "{look}");
-        }
+        let owner = || listeners().unwrap().into_iter().find(|owner| owner.port == port);
+        let found = owner().unwrap();
+        assert_eq!((found.pid, found.program.is_some()), (Some(std::process::id()), true));
         drop(listener);
         assert!(owner().is_none());
     }

@@ -3,28 +3,23 @@
 //! The kubelet's unit restarts itself every 10 s until its configuration is there, and is `activating` in between; a
 //! restart ends that pause at once.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kubestrap_phases::world::{Command, HostError, UnitAction, UnitState};
 
 use nix::time::{ClockId, clock_gettime};
 
 use super::commands;
+use super::fresh::Fresh;
 
 const SHOWN: &str = "LoadState,UnitFileState,ActiveState,SubState,NRestarts,ExecMainStatus,MainPID,\
                      ActiveEnterTimestampMonotonic,NeedDaemonReload";
 
-/// How long what was seen of a unit counts: from the look that decides on a change until that change is made.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// Units, and what was just seen of them. Each question is a process of its own, so that what a change was decided on is not
-/// asked once more to make it.
+/// Units, and what was just seen of them.
 #[derive(Default)]
 pub(super) struct Units {
-    seen: RefCell<BTreeMap<String, (Instant, Seen)>>,
+    seen: Fresh<String, Seen>,
 }
 
 #[derive(Clone, Default)]
@@ -39,28 +34,27 @@ impl Units {
     pub(super) fn state(&self, name: &str) -> Result<UnitState, HostError> {
         let seen = look(name)?;
         let state = seen.state.clone();
-        self.seen.borrow_mut().insert(name.to_owned(), (Instant::now(), seen));
+        self.seen.keep(name.to_owned(), seen);
         Ok(state)
     }
 
     /// The state of a unit as it was just seen, unless something was changed since.
     pub(super) fn last_state(&self, name: &str) -> Result<UnitState, HostError> {
-        let seen =
-            self.seen.borrow().get(name).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, seen)| seen.state.clone());
-        seen.map_or_else(|| self.state(name), Ok)
+        self.seen.last(name).map_or_else(|| self.state(name), |seen| Ok(seen.state))
     }
 
     /// Something was changed: what was seen may be so no longer.
     pub(super) fn forget(&self) {
-        self.seen.borrow_mut().clear();
+        self.seen.forget();
     }
 
     /// Acts on a unit and waits until the init system has done it.
     pub(super) fn act(&self, name: &str, action: UnitAction) -> Result<(), HostError> {
         let starts = matches!(action, UnitAction::Start | UnitAction::Restart);
-        let seen = self.seen.take().remove(name).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, seen)| Ok(seen));
+        let seen = self.seen.last(name);
+        self.forget();
         // Also when it cannot be asked.
-        let reads_files = || seen.unwrap_or_else(|| look(name)).map_or(true, |seen| seen.files_changed);
+        let reads_files = || seen.map_or_else(|| look(name), Ok).map_or(true, |seen| seen.files_changed);
         act(name, action, starts && reads_files())
     }
 }
@@ -230,7 +224,7 @@ mod tests {
     fn what_was_seen_counts_until_something_is_changed() {
         let units = Units::default();
         let seen = Seen { state: UnitState { pid: 7, ..UnitState::default() }, files_changed: false };
-        units.seen.borrow_mut().insert("kubestrap-no-such-unit.service".to_owned(), (Instant::now(), seen));
+        units.seen.keep("kubestrap-no-such-unit.service".to_owned(), seen);
         let last = || units.last_state("kubestrap-no-such-unit.service").unwrap().pid;
         assert_eq!(last(), 7);
         units.forget();

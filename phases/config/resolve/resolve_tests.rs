@@ -14,7 +14,7 @@ use crate::releases::Image;
 use crate::workflows::INIT;
 use crate::world::{
     Change, Clock, Command, Entropy, Facts, FileInfo, FileKind, Host, HostError, KeyAlgorithm, Output, Overlay,
-    RuntimeStatus, Secret, Undo, UnitState, UnmountFlag,
+    PortOwner, RuntimeStatus, Secret, Undo, UnitState, UnmountFlag,
 };
 use crate::yaml;
 
@@ -184,8 +184,14 @@ impl Host for WithKubelet {
         assert_eq!(command.words, ["kubelet", "--version"]);
         Ok(Output { stdout: format!("Kubernetes {}\n", self.0), ..Output::default() })
     }
+    fn rootfs(&self) -> Option<&Path> {
+        None
+    }
     fn facts(&self) -> Result<Facts, HostError> {
         a_host().facts()
+    }
+    fn listeners(&self) -> Result<Vec<PortOwner>, HostError> {
+        Ok(Vec::new())
     }
     fn read(&self, _: &Path) -> Result<Option<Vec<u8>>, HostError> {
         Ok(None)

@@ -347,19 +347,28 @@ impl Host for Machine {
         Ok(entries.map(|entry| FileInfo { is_mount_point: is_mount_point(&entry.path), ..entry }).collect())
     }
 
+    fn rootfs(&self) -> Option<&Path> {
+        self.overlay.rootfs()
+    }
+
     fn facts(&self) -> Result<Facts, HostError> {
         let mut facts = self.overlay.facts.clone();
-        let running = self.running.borrow();
-        let listens = |&(name, ..): &(&str, u16, &str)| running.contains(name);
-        let owner = |port, program: &str| PortOwner { port, pid: Some(1), program: Some(program.to_owned()) };
-        facts.listening.extend(PORTS.iter().copied().filter(listens).map(|(_, port, program)| owner(port, program)));
-        if self.overlay.unit("kubelet.service")?.active == "active" {
-            facts.listening.push(owner(10250, "kubelet"));
-        }
         let mount =
             |point| Mount { point, source: "tmpfs".to_owned(), fs_type: "tmpfs".to_owned(), options: Vec::new() };
         facts.mounts.extend(self.mounts().into_iter().map(mount));
         Ok(facts)
+    }
+
+    fn listeners(&self) -> Result<Vec<PortOwner>, HostError> {
+        let mut found = self.overlay.listeners.clone();
+        let running = self.running.borrow();
+        let listens = |&(name, ..): &(&str, u16, &str)| running.contains(name);
+        let owner = |port, program: &str| PortOwner { port, pid: Some(1), program: Some(program.to_owned()) };
+        found.extend(PORTS.iter().copied().filter(listens).map(|(_, port, program)| owner(port, program)));
+        if self.overlay.unit("kubelet.service")?.active == "active" {
+            found.push(owner(10250, "kubelet"));
+        }
+        Ok(found)
     }
 
     fn unit(&self, name: &str) -> Result<UnitState, HostError> {
