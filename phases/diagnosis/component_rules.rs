@@ -138,7 +138,7 @@ pub(super) const APISERVER: &[Rule] = &[
     Rule { id: "etcd-away", says: &["context deadline exceeded"], after: 2,
         why: "etcd does not answer it",
         fix: "see why etcd does not: ls /var/log/pods | grep etcd" },
-    Rule { id: "etcd-away", says: &["connection refused", "2379"], after: 2,
+    Rule { id: "etcd-away", says: &["connection refused", ":2379"], after: 2,
         why: "etcd does not answer it",
         fix: "see why etcd does not: ls /var/log/pods | grep etcd" },
 ];
