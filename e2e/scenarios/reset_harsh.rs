@@ -91,13 +91,14 @@ iptables -t nat -C PREROUTING -d 192.0.2.2 -j MINE-KUBE
 ctr --namespace k8s.io tasks ls | grep -q '^foreign .*RUNNING'
 "#;
 
-/// What is left of a node would be among this; one path per line.
+/// What is left of a node would be among this, one thing per line. Nothing here asks the dead share: `ls` reads names alone,
+/// `find` would look at what is mounted there.
 const OURS: &str = r#"
 for path in /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/kubelet/config.yaml \
     /var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/cpu_manager_state /var/lib/kubestrap/journal; do
     test ! -e $path || echo $path
 done
-find /var/lib/kubelet/pods -mindepth 1 -maxdepth 1 ! -name 'share*' 2>/dev/null || true
+ls -A /var/lib/kubelet/pods 2>/dev/null | grep -v '^share' || true
 iptables-save | grep -E '^:KUBE-' || true
 systemctl is-active kubelet | grep -x active || true"#;
 
