@@ -11,14 +11,16 @@ use kubestrap_phases::world::{Event, Progress as _};
 
 use super::init_phases;
 use super::phases::{selection, with_phases};
+use super::reach::Reach;
 use super::shared::{self, Shared, folder, list, switch, text, texts, value};
 use super::undo;
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
-pub(super) fn command() -> Command {
+pub(super) fn command(reach: Reach<'_>) -> Command {
     let about = "Make this machine the first control-plane node of a cluster";
-    init_phases::augment(with_phases(Command::new("init").about(about), &INIT, flags)).arg(undo::restart())
+    let init = with_phases(Command::new("init").about(about), &INIT, flags, reach).arg(undo::restart());
+    if reach.has("phase") { init_phases::augment(init) } else { init }
 }
 
 fn flags(command: Command) -> Command {

@@ -9,16 +9,18 @@ use kubestrap_phases::workflows::{JOIN, JOIN_CONTROL_PLANE};
 use kubestrap_phases::{discovery, dry_run, join};
 
 use super::phases::{selection, with_phases};
+use super::reach::Reach;
 use super::shared::{self, Shared, list, switch, text, texts, value};
 use super::undo;
 use crate::launch::{Order, Session};
 use crate::report::Report;
 
-pub(super) fn command() -> Command {
+pub(super) fn command(reach: Reach<'_>) -> Command {
     with_phases(
         Command::new("join").about("Make this machine a node of a cluster: a worker, or a further control-plane node"),
         &JOIN_CONTROL_PLANE,
         flags,
+        reach,
     )
     .arg(undo::restart())
 }

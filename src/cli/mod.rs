@@ -11,6 +11,7 @@ mod join;
 mod kubeconfig;
 mod phases;
 mod preflight;
+mod reach;
 mod remove;
 mod reset;
 mod shared;
@@ -20,18 +21,21 @@ mod undo;
 mod upgrade;
 mod usage;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, ColorChoice, Command};
 use kubestrap_phases::problem::Problem;
 
 use crate::report::Report;
+use reach::Reach;
 pub(crate) use shared::Shared;
 
 /// Reads the command line, does what it says, and tells how it ended.
 pub(crate) fn run() -> ExitCode {
-    let root = command();
-    let words = arguments::in_our_words(std::env::args_os(), &root);
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let root = reached(&typed);
+    let words = arguments::in_our_words(typed, &root);
     let colour = if usage::is_plain(&words) { ColorChoice::Never } else { ColorChoice::Auto };
     let matches = match root.color(colour).try_get_matches_from(&words) {
         Ok(matches) => matches,
@@ -53,33 +57,46 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// The whole tree, also for help and completion.
+/// The commands, in the order of the help, and what makes each.
+const COMMANDS: [(&str, fn(Reach<'_>) -> Command); 17] = [
+    ("init", init::command),
+    ("join", join::command),
+    ("preflight", |_| preflight::command()),
+    ("reset", reset::command),
+    ("status", |_| status::command()),
+    ("undo", |_| undo::command()),
+    ("remove", |_| remove::command()),
+    ("token", |_| token::command()),
+    ("config", |_| config::command()),
+    ("certs", |_| certs::command()),
+    ("kubeconfig", |_| kubeconfig::command()),
+    ("phase", |_| catalogue::command()),
+    ("upgrade", |_| upgrade::command()),
+    ("alpha", |_| upgrade::alpha()),
+    ("version", |_| about::version()),
+    ("completion", |_| about::completion()),
+    ("man", |_| about::man()),
+];
+
+/// The whole tree, for help and completion.
 pub(crate) fn command() -> Command {
+    tree(Reach::Whole)
+}
+
+/// The tree as far as these words can reach it.
+fn reached(words: &[OsString]) -> Command {
+    tree(Reach::of(words, &COMMANDS.map(|(name, _)| name)))
+}
+
+fn tree(reach: Reach<'_>) -> Command {
     let root = Command::new("kubestrap")
         .about("Turns Linux machines into Kubernetes nodes, in phases that can be killed anywhere and run again")
         .version(env!("CARGO_PKG_VERSION"))
         .arg_required_else_help(true)
         .subcommand_required(true)
         .infer_long_args(false);
-    Shared::augment(root).subcommands([
-        init::command(),
-        join::command(),
-        preflight::command(),
-        reset::command(),
-        status::command(),
-        undo::command(),
-        remove::command(),
-        token::command(),
-        config::command(),
-        certs::command(),
-        kubeconfig::command(),
-        catalogue::command(),
-        upgrade::command(),
-        upgrade::alpha(),
-        about::version(),
-        about::completion(),
-        about::man(),
-    ])
+    Shared::augment(root)
+        .subcommands(COMMANDS.map(|(name, make)| if reach.has(name) { make(reach) } else { Command::new(name) }))
 }
 
 fn dispatch(matches: &ArgMatches, shared: &Shared, report: &Report) -> Result<(), Problem> {
@@ -123,5 +140,8 @@ mod tests {
     #[test]
     fn the_command_tree_is_sound() {
         super::command().debug_assert();
+        let root = super::command();
+        let names: Vec<&str> = root.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(names, super::COMMANDS.map(|(name, _)| name));
     }
 }

@@ -3,6 +3,7 @@
 use clap::{ArgMatches, Command};
 use kubestrap_phases::plan::{OTHER_NAMES, Selection, Step, Workflow};
 
+use super::reach::Reach;
 use super::shared::{list, texts};
 
 /// Adds `phase …` with every group and phase of the workflow, each with the command's own flags, and `--skip-phases`.
@@ -10,16 +11,9 @@ pub(super) fn with_phases<J>(
     command: Command,
     workflow: &'static Workflow<J>,
     flags: fn(Command) -> Command,
+    reach: Reach<'_>,
 ) -> Command {
-    let phase = Command::new("phase")
-        .about("Run a single phase or group of phases")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommands(workflow.steps.iter().map(|step| of_step(workflow.name, step, flags)))
-        .subcommands(elsewhere(workflow, "", flags));
-    let phase = workflow.steps.iter().filter(|step| matches!(step, Step::Group { .. })).fold(phase, |phase, group| {
-        phase.mut_subcommand(group.name(), |command| command.subcommands(elsewhere(workflow, group.name(), flags)))
-    });
+    let phase = Command::new("phase").about("Run a single phase or group of phases");
     flags(command)
         .arg(list(
             "skip-phases",
@@ -27,7 +21,18 @@ pub(super) fn with_phases<J>(
             "Phases or groups to leave out, by the names under `phase`, as in group/phase",
         ))
         .args_conflicts_with_subcommands(true)
-        .subcommand(phase)
+        .subcommand(if reach.has("phase") { of_steps(phase, workflow, flags) } else { phase })
+}
+
+fn of_steps<J>(phase: Command, workflow: &'static Workflow<J>, flags: fn(Command) -> Command) -> Command {
+    let phase = phase
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(workflow.steps.iter().map(|step| of_step(workflow.name, step, flags)))
+        .subcommands(elsewhere(workflow, "", flags));
+    workflow.steps.iter().filter(|step| matches!(step, Step::Group { .. })).fold(phase, |phase, group| {
+        phase.mut_subcommand(group.name(), |command| command.subcommands(elsewhere(workflow, group.name(), flags)))
+    })
 }
 
 fn of_step<J>(workflow: &str, step: &'static Step<J>, flags: fn(Command) -> Command) -> Command {

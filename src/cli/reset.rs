@@ -7,13 +7,14 @@ use kubestrap_phases::workflows::RESET;
 use kubestrap_phases::world::Host;
 
 use super::phases::{selection, with_phases};
+use super::reach::Reach;
 use super::shared::{Shared, list, switch, text, texts, value};
 use crate::launch::{Order, Session};
 use crate::report::{Report, confirmed};
 
-pub(super) fn command() -> Command {
+pub(super) fn command(reach: Reach<'_>) -> Command {
     let about = "Take this machine out of its cluster and remove what made it a node";
-    with_phases(Command::new("reset").about(about), &RESET, flags)
+    with_phases(Command::new("reset").about(about), &RESET, flags, reach)
 }
 
 fn flags(command: Command) -> Command {
