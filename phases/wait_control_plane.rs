@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Etcd, HostPort, Init, JoinControlPlane, OnControlPlane};
 use crate::control_plane::pod;
-use crate::diagnosis::{self, Past};
+use crate::diagnosis::{self, Pace, Past};
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
 use crate::world::{Change, Clock, Identity, Probe, UnitAction, Wait, World};
@@ -123,7 +123,7 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
     }
     let wait =
         Wait { what: "the API server", within: job.cluster().control_plane_timeout, every: Duration::from_millis(100) };
-    let mut looked = world.time().now();
+    let mut pace = Pace::new(world);
     let mut sight = diagnosis::Sight::default();
     let mut elsewhere = Elsewhere::default();
     let outcome = world.time().wait(&wait, &mut || {
@@ -134,9 +134,7 @@ fn wait_for_api_server(job: &dyn OnControlPlane, identity: &Identity, world: &Wo
             let found = diagnosis::beside_api_server(&past, job.node(), &DEPENDENT, world)?;
             return found.map_or(Ok(Probe::Yes), Err);
         };
-        // Once a second; a look at the API server alone may take several.
-        if world.time().now() > looked {
-            looked = world.time().now();
+        if pace.is_due(world) {
             sight = diagnosis::control_plane_since(&past, job.node(), &components, &answer, world)?;
             if let Some(problem) = sight.certain.take()
                 && !past.starts_again(&sight, world)?

@@ -10,6 +10,7 @@ mod answer;
 mod component_rules;
 mod container;
 mod kubelet;
+mod pace;
 mod past;
 mod refused;
 mod rules;
@@ -19,6 +20,7 @@ use crate::config::NodeConfig;
 use crate::problem::Problem;
 use crate::world::{RuntimeStatus, World};
 
+pub(crate) use pace::Pace;
 pub use past::Past;
 
 /// What the look at a node has shown.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::local::{self, LocalMember, Member};
 use super::members::{self, PAUSE};
 use crate::config::{Etcd, LocalEtcd, OnControlPlane};
-use crate::diagnosis::{self, Past};
+use crate::diagnosis::{self, Pace, Past};
 use crate::plan::{Artifact, Phase, Verdict};
 use crate::problem::Problem;
 use crate::world::{Change, EtcdAccess, EtcdMember, MemberAction, MemberChange, Probe, Wait, World};
@@ -24,8 +24,6 @@ use crate::yaml;
 const CALL_LIMIT: Duration = Duration::from_secs(120);
 /// How long to queue for the place of the one learner: other nodes that join at the same time go first.
 const QUEUE_LIMIT: Duration = Duration::from_secs(300);
-/// How many looks at etcd go by between two looks at kubelet and runtime.
-const LOOKS_PER_SIGHT: u32 = 4;
 
 /// Phase `etcd-join`.
 pub struct EtcdJoin;
@@ -203,7 +201,7 @@ impl Joining<'_> {
         let limit = self.job.cluster().control_plane_timeout;
         let wait = Wait { what: "the kubelet to start etcd", within: limit, every: PAUSE };
         let mut past = Past::of(self.job.node(), &["etcd"], world)?;
-        let mut looks = 0;
+        let mut pace = Pace::new(world);
         let mut seen = String::new();
         let outcome = world.time().wait(&wait, &mut || {
             match world.etcd().members(&self.access).map_err(Problem::from) {
@@ -212,7 +210,7 @@ impl Joining<'_> {
                 Err(problem) if members::may_pass(&problem) => {}
                 Err(problem) => return Err(problem),
             }
-            if looks % LOOKS_PER_SIGHT == LOOKS_PER_SIGHT - 1 {
+            if pace.is_due(world) {
                 let mut sight = diagnosis::control_plane_since(&past, self.job.node(), &["etcd"], "", world)?;
                 if let Some(problem) = sight.certain.take()
                     && !past.starts_again(&sight, world)?
@@ -221,7 +219,6 @@ impl Joining<'_> {
                 }
                 seen = format!("{} · ", sight.seen);
             }
-            looks += 1;
             Ok(Probe::NotYet(format!("{seen}announced, not started")))
         });
         outcome.map_err(|error| {

@@ -27,8 +27,8 @@ use crate::world::{
     Change, Clock, Content, FileKind, Identity, KeyAlgorithm, ObjectRef, Probe, Wait, World, sha256_hex,
 };
 
-/// How long the request is watched before it is looked whether the user wants to stop.
-const WATCHED_FOR: Duration = Duration::from_secs(1);
+/// How long one watch of the request lasts; a signal ends it at once.
+const WATCHED_FOR: Duration = Duration::from_secs(5);
 
 /// The phase.
 pub struct TlsBootstrap;

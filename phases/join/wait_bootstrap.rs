@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::Joining;
-use crate::diagnosis::{self, Past};
+use crate::diagnosis::{self, Pace, Past};
 use crate::drain;
 use crate::plan::{Artifact, Phase};
 use crate::problem::Problem;
@@ -15,11 +15,6 @@ use crate::world::{Clock, Identity, ObjectRef, Probe, Wait, World};
 
 /// The phase.
 pub struct KubeletWaitBootstrap;
-
-const LOOKS_PER_SIGHT: u32 = 20;
-
-/// How long the Node is watched before the kubelet itself is looked at.
-const WATCHED_FOR: Duration = Duration::from_secs(1);
 
 impl<J: Joining> Phase<J> for KubeletWaitBootstrap {
     fn name(&self) -> &'static str {
@@ -47,25 +42,22 @@ impl<J: Joining> Phase<J> for KubeletWaitBootstrap {
             within: job.node().timeouts.kubelet,
             every: Duration::from_millis(50),
         };
-        let mut looks = 0;
-        let mut was_watched = false;
+        let mut pace = Pace::new(world);
         let past = Past::of(job.node(), &[], world)?;
         let outcome = world.time().wait(&wait, &mut || {
-            looks += 1;
-            if (was_watched || looks % LOOKS_PER_SIGHT == 0)
+            if pace.is_due(world)
                 && let Some(problem) = diagnosis::worker_since(&past, job.node(), world)?.certain
             {
                 return Err(problem);
             }
             let mut answer = Ok(Probe::NotYet("no Node yet".to_owned()));
-            let watched = world.cluster().watch(&identity, &node, WATCHED_FOR, &mut |found| {
+            let watched = world.cluster().watch(&identity, &node, pace.pause(), &mut |found| {
                 answer = is_from_this_kubelet(&found, world).map(|is_ours| match is_ours {
                     true => Probe::Yes,
                     false => Probe::NotYet("the Node is from before; this kubelet has not reported yet".to_owned()),
                 });
                 !matches!(answer, Ok(Probe::NotYet(_)))
             });
-            was_watched = watched.is_ok();
             watched.map_or_else(|error| Ok(Probe::NotYet(error.reason())), |()| answer)
         });
         outcome.map_err(|error| {

@@ -57,8 +57,10 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
+type Make = fn(Reach<'_>) -> Command;
+
 /// The commands, in the order of the help, and what makes each.
-const COMMANDS: [(&str, fn(Reach<'_>) -> Command); 17] = [
+const COMMANDS: [(&str, Make); 17] = [
     ("init", init::command),
     ("join", join::command),
     ("preflight", |_| preflight::command()),
