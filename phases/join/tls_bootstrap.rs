@@ -67,7 +67,7 @@ impl<J: Joining> Phase<J> for TlsBootstrap {
             world.note(&format!("certificate for system:node:{}", job.node().name));
         }
         if world.host().stat(&files.key)?.is_some() {
-            world.change(&Change::Remove { path: files.key })?;
+            world.change(&Change::Remove { path: files.key, keep: true })?;
         }
         Ok(())
     }

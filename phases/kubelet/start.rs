@@ -72,13 +72,15 @@ pub fn write_kubelet_files(
     if is_running(&unit) {
         world.change(&Change::Unit { name: UNIT.to_owned(), action: UnitAction::Stop })?;
     }
-    world.put_folder(node.layout.kubelet(), 0o700)?;
+    let mut changes = Vec::new();
+    world.add_missing_folders(node.layout.kubelet(), 0o700, &mut changes)?;
     for folder in node.layout.kubelet_folders_elsewhere() {
-        world.put_folder(folder, 0o755)?;
+        world.add_missing_folders(folder, 0o755, &mut changes)?;
     }
-    for file in differing {
-        world.put_file(&file.path, Content::new(file.text), 0o644)?;
+    for KubeletFile { path, text } in differing {
+        changes.push(Change::File { path, content: Content::new(text), mode: 0o644, like: None });
     }
+    world.change_all(&changes)?;
     Ok(true)
 }
 

@@ -88,14 +88,15 @@ impl Inventory {
     /// that of another tool is not put back by a reset, and its presence does not make the other files foreign.
     pub(crate) fn fold(lines: &[Value]) -> Self {
         let mut inventory = Self::default();
-        let mut going: Option<(u64, PathBuf)> = None;
+        let mut going: BTreeMap<u64, PathBuf> = BTreeMap::new();
         let mut leaving: Option<(u64, String)> = None;
         let mut dropping: Option<(u64, Account)> = None;
         let mut is_renewal = false;
         for line in lines {
             if let Some(head) = line.get("run") {
                 inventory.runs += 1;
-                (going, leaving, dropping) = (None, None, None);
+                going.clear();
+                (leaving, dropping) = (None, None);
                 is_renewal = head["command"] == RENEWAL;
             }
             if let Some((_, peer_url)) = leaving.take_if(|(number, _)| line["done"] == *number) {
@@ -104,13 +105,13 @@ impl Inventory {
             if let Some((_, dropped)) = dropping.take_if(|(number, _)| line["done"] == *number) {
                 inventory.accounts.retain(|account| *account != dropped);
             }
-            if let Some((_, path)) = going.take_if(|(number, _)| line["done"] == *number) {
+            if let Some(path) = line["done"].as_u64().and_then(|number| going.remove(&number)) {
                 inventory.files.retain(|file, _| !file.starts_with(&path));
                 inventory.folders.retain(|folder| !folder.starts_with(&path));
                 inventory.owners.retain(|given, _| !given.starts_with(&path));
             }
             let Some(change) = line.get("change") else { continue };
-            (going, leaving, dropping) = (None, None, None);
+            (leaving, dropping) = (None, None);
             let account = || serde_json::from_value::<Account>(change["account"].clone()).ok();
             let text = |key: &str| change.get(key).and_then(Value::as_str).unwrap_or_default();
             let path = PathBuf::from(text("path"));
@@ -141,7 +142,7 @@ impl Inventory {
                     inventory.accounts.extend(added);
                 }
                 "remove-account" => dropping = line["n"].as_u64().zip(account()),
-                "remove" | "remove-tree" => going = line["n"].as_u64().map(|number| (number, path)),
+                "remove" | "remove-tree" => going.extend(line["n"].as_u64().map(|number| (number, path))),
                 _ => {}
             }
         }
@@ -176,6 +177,16 @@ mod tests {
         assert!(Inventory::fold(&[write.clone(), remove.clone()]).owns(Path::new("/etc/a")), "it may still be there");
         assert!(Inventory::fold(&[write.clone(), remove.clone(), again, done.clone()]).owns(Path::new("/etc/a")));
         assert!(Inventory::fold(&[write, remove, done]).is_empty());
+    }
+
+    #[test]
+    fn removals_that_were_meant_together_are_done_one_by_one() {
+        let write = |path: &str| json!({"change": {"kind": "file", "path": path, "sha256": "aa"}, "undo": {}});
+        let remove = |n: u64, path: &str| json!({"n": n, "change": {"kind": "remove", "path": path}, "undo": {}});
+        let lines =
+            [write("/a"), write("/b"), json!({"run": {}}), remove(1, "/a"), remove(2, "/b"), json!({"done": 1})];
+        let inventory = Inventory::fold(&lines);
+        assert_eq!((inventory.owns(Path::new("/a")), inventory.owns(Path::new("/b"))), (false, true));
     }
 
     #[test]

@@ -7,10 +7,11 @@
 //! {"end":"done"}
 //! ```
 //!
-//! An intent without a done mark may or may not have happened; phases look again. Content is never in a line. What was
+//! Changes of one batch have their intents together, and their done marks after the last of them. An intent without a done
+//! mark may or may not have happened; phases look again. Content is never in a line. What was
 //! asked of a whole run stands in a file of its own beside the journal until the run is done (see `job_file`).
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -162,6 +163,25 @@ pub struct Journal<'a> {
     has_job: Cell<bool>,
     next: Cell<usize>,
     changes: Cell<usize>,
+    read: RefCell<Lines>,
+}
+
+/// Lines that were read, and their values: it is asked for them again and again while it grows.
+#[derive(Debug, Default)]
+struct Lines {
+    texts: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Lines {
+    /// A last line cut off by a power cut is no line.
+    fn read(&mut self, texts: Vec<String>) {
+        if !texts.starts_with(&self.texts) {
+            *self = Self::default();
+        }
+        self.values.extend(texts[self.texts.len()..].iter().filter_map(|line| serde_json::from_str(line).ok()));
+        self.texts = texts;
+    }
 }
 
 impl<'a> Journal<'a> {
@@ -174,6 +194,7 @@ impl<'a> Journal<'a> {
             has_job: Cell::new(false),
             next: Cell::new(1),
             changes: Cell::new(0),
+            read: RefCell::default(),
         }
     }
 
@@ -229,12 +250,18 @@ impl<'a> Journal<'a> {
         self.changes.get()
     }
 
-    pub(crate) fn intend(&self, change: &Change, undo: &Undo) -> Result<Entry, Problem> {
-        let number = self.next.get();
-        self.next.set(number + 1);
-        let line = json!({"n": number, "phase": *self.phase.borrow(), "change": change.journal_form(), "undo": undo});
-        self.store.append(&line.to_string(), true)?;
-        Ok(Entry(number))
+    /// Says what will be changed, and how that is taken back: on disk when this returns.
+    pub(crate) fn intend(&self, changes: &[Change], ways_back: &[Undo]) -> Result<Vec<Entry>, Problem> {
+        let mut entries = Vec::new();
+        for (change, undo) in changes.iter().zip(ways_back) {
+            let number = self.next.get();
+            self.next.set(number + 1);
+            let (phase, change) = (self.phase.borrow(), change.journal_form());
+            let line = json!({"n": number, "phase": *phase, "change": change, "undo": undo});
+            entries.push(Entry(number));
+            self.store.append(&line.to_string(), entries.len() == changes.len())?;
+        }
+        Ok(entries)
     }
 
     /// The done mark need not be synced: without it the change is looked at again, which is always right.
@@ -257,8 +284,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// When the journal cannot be read.
     pub fn has_nothing_to_undo(&self) -> Result<bool, Problem> {
-        let lines = self.values()?;
-        Ok(lines.iter().filter_map(|line| line.get("undo")).all(|undo| undo["kind"] == "nothing"))
+        Ok(self.values()?.iter().filter_map(|line| line.get("undo")).all(|undo| undo["kind"] == "nothing"))
     }
 
     /// The newest whole run, when its end is missing or was a failure.
@@ -279,7 +305,8 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// When the journal cannot be read.
     pub fn made_node_at(&self) -> Result<Option<Clock>, Problem> {
-        let heads = self.values()?.into_iter().filter_map(|mut line| serde_json::from_value(line["run"].take()).ok());
+        let lines = self.values()?;
+        let heads = lines.iter().filter_map(|line| serde_json::from_value(line["run"].clone()).ok());
         let mut making = heads.filter(|head: &RunHead| head.whole && ["init", "join"].contains(&&*head.command));
         Ok(making.next().map(|head| Clock(head.started)))
     }
@@ -292,9 +319,10 @@ impl<'a> Journal<'a> {
         Ok(self.store.job()?)
     }
 
-    /// Lines as values; a last line cut off by a power cut is no line.
-    pub(crate) fn values(&self) -> Result<Vec<Value>, Problem> {
-        let lines: Vec<Value> = self.store.lines()?.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    /// Lines as values.
+    pub(crate) fn values(&self) -> Result<Ref<'_, [Value]>, Problem> {
+        self.read.borrow_mut().read(self.store.lines()?);
+        let lines = Ref::map(self.read.borrow(), |read| read.values.as_slice());
         let newest = lines.iter().filter_map(|line| line["run"]["version"].as_u64()).max().unwrap_or_default();
         if newest > u64::from(JOURNAL_VERSION) {
             return Err(Problem::new("journal-version", "a newer kubestrap has worked on this node")

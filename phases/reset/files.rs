@@ -37,9 +37,7 @@ impl Phase<Reset> for CleanFiles {
         let is_ours_alone = |path: &PathBuf| !inventory.files().any(|(ours, _)| ours == path);
         let others: Vec<PathBuf> = known.files.iter().filter(|path| is_ours_alone(path)).cloned().collect();
         let removed: Vec<PathBuf> = ours.chain(others).collect();
-        for path in &removed {
-            remove_file(path, world)?;
-        }
+        remove_files(&removed, world)?;
         let files = removed.iter().map(PathBuf::as_path).chain(inventory.files().map(|(path, _)| path));
         let folders: BTreeSet<PathBuf> = files.filter_map(Path::parent).map(Path::to_owned).collect();
         for folder in &folders {
@@ -51,9 +49,7 @@ impl Phase<Reset> for CleanFiles {
         // Last, since on a full disk there is room for them only now.
         put_all_back(&inventory, world)?;
         let known = [job.certificates_dir.join("etcd"), job.certificates_dir.clone(), job.node.layout.manifests()];
-        for folder in inventory.folders().chain(known.iter().map(PathBuf::as_path)) {
-            remove_if_empty(folder, world)?;
-        }
+        remove_empty(inventory.folders().chain(known.iter().map(PathBuf::as_path)), world)?;
         accounts::remove(&inventory, world)?;
         left::tell(job, &edited, world)
     }
@@ -76,16 +72,19 @@ fn put_all_back(inventory: &Inventory, world: &World<'_>) -> Result<(), Problem>
 
 /// Replaces our file by what was there before it, so that there is no moment, and no later run, without either.
 fn put_back(path: &Path, kept: &Path, mode: u32, world: &World<'_>) -> Result<(), Problem> {
-    if world.put_back(path, kept, mode)? { Ok(()) } else { remove_file(path, world) }
+    if world.put_back(path, kept, mode)? { Ok(()) } else { remove_files(&[path.to_owned()], world) }
 }
 
-fn remove_file(path: &Path, world: &World<'_>) -> Result<(), Problem> {
-    match world.host().stat(path)? {
-        Some(found) if matches!(found.kind, FileKind::File | FileKind::Link) && !found.is_mount_point => {
-            world.change(&Change::Remove { path: path.to_owned() })
+/// A reset is final, and the copies would be gone with its journal: none are made.
+fn remove_files(paths: &[PathBuf], world: &World<'_>) -> Result<(), Problem> {
+    let mut going = Vec::new();
+    for path in paths {
+        let found = world.host().stat(path)?;
+        if found.is_some_and(|at| matches!(at.kind, FileKind::File | FileKind::Link) && !at.is_mount_point) {
+            going.push(Change::Remove { path: path.clone(), keep: false });
         }
-        _ => Ok(()),
     }
+    world.change_all(&going)
 }
 
 /// What a run that was killed left of a file it was writing: `.name.kubestrap-<pid>`. It may hold a key.
@@ -94,21 +93,26 @@ fn remove_half_written(folder: &Path, world: &World<'_>) -> Result<(), Problem> 
         let name = entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let pid = name.strip_prefix('.').and_then(|name| name.rsplit_once(".kubestrap-")).map(|(_, pid)| pid);
         if pid.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())) {
-            world.change(&Change::Remove { path: entry.path })?;
+            world.change(&Change::Remove { path: entry.path, keep: false })?;
         }
     }
     Ok(())
 }
 
-fn remove_if_empty(folder: &Path, world: &World<'_>) -> Result<(), Problem> {
-    match world.host().stat(folder)? {
-        Some(found)
-            if found.kind == FileKind::Folder && !found.is_mount_point && world.host().list(folder)?.is_empty() =>
+/// Removes those of the folders that have nothing in them but others of them; those deeper down come first.
+fn remove_empty<'a>(folders: impl Iterator<Item = &'a Path>, world: &World<'_>) -> Result<(), Problem> {
+    let mut going: Vec<PathBuf> = Vec::new();
+    for folder in folders {
+        let found = world.host().stat(folder)?;
+        if found.is_some_and(|at| at.kind == FileKind::Folder && !at.is_mount_point)
+            && world.host().list(folder)?.iter().all(|entry| going.contains(&entry.path))
+            && !going.iter().any(|known| known == folder)
         {
-            world.change(&Change::Remove { path: folder.to_owned() })
+            going.push(folder.to_owned());
         }
-        _ => Ok(()),
     }
+    let changes: Vec<Change> = going.into_iter().map(|path| Change::Remove { path, keep: true }).collect();
+    world.change_all(&changes)
 }
 
 #[cfg(test)]

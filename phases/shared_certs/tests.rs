@@ -162,7 +162,7 @@ fn files_that_are_kept_elsewhere_are_empty_and_not_downloaded() {
     let bench = Bench::default();
     bench.run(&Step::<Init>::CERTS, &job).unwrap();
     let ca = bench.text("/etc/kubernetes/pki/ca.crt");
-    let remove = crate::world::Change::Remove { path: "/etc/kubernetes/pki/etcd/ca.key".into() };
+    let remove = crate::world::Change::Remove { path: "/etc/kubernetes/pki/etcd/ca.key".into(), keep: true };
     bench.within(|world| world.change(&remove)).unwrap();
     bench.run(&Step::Phase(&UploadCerts), &job).unwrap();
     let secret = secret_of(&bench);

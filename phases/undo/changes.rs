@@ -76,7 +76,7 @@ fn remove(path: &Path, left: &mut Vec<String>, world: &World<'_>) -> Result<(), 
         left.push(path.display().to_string());
         return Ok(());
     }
-    world.change(&Change::Remove { path: path.to_owned() })
+    world.change(&Change::Remove { path: path.to_owned(), keep: true })
 }
 
 fn own(path: &Path, (uid, gid): (u32, u32), mode: u32, world: &World<'_>) -> Result<(), Problem> {

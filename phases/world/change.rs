@@ -57,6 +57,8 @@ pub enum Change {
     Remove {
         /// Which.
         path: PathBuf,
+        /// Whether a copy of a file is kept for the way back.
+        keep: bool,
     },
     /// Remove a folder with everything below it that lies on the same file system; mount points stop it.
     RemoveTree {
@@ -300,7 +302,7 @@ impl Change {
             Self::Owner { path, uid, gid, mode } => format!("give {} to {uid}:{gid} ({mode:04o})", path.display()),
             Self::AddAccount(account) => format!("add {account}"),
             Self::RemoveAccount(account) => format!("remove {account}"),
-            Self::Remove { path } => format!("remove {}", path.display()),
+            Self::Remove { path, .. } => format!("remove {}", path.display()),
             Self::RemoveTree { path } => format!("remove {} and all below it", path.display()),
             Self::Unit { name, action } => format!("{} {name}", action.word()),
             Self::Unmount { path, flags } if flags.is_empty() => format!("unmount {}", path.display()),
@@ -337,7 +339,7 @@ impl Change {
             }
             Self::AddAccount(account) => json!({"kind": "add-account", "account": account}),
             Self::RemoveAccount(account) => json!({"kind": "remove-account", "account": account}),
-            Self::Remove { path } => json!({"kind": "remove", "path": path}),
+            Self::Remove { path, .. } => json!({"kind": "remove", "path": path}),
             Self::RemoveTree { path } => json!({"kind": "remove-tree", "path": path}),
             Self::Unit { name, action } => json!({"kind": "unit", "name": name, "action": action}),
             Self::Unmount { path, flags } if flags.is_empty() => json!({"kind": "unmount", "path": path}),

@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn what_is_supposed_is_not_counted() {
         let dry = DryRun::default();
-        let change = |path: &str| Change::Remove { path: PathBuf::from(path) };
+        let change = |path: &str| Change::Remove { path: PathBuf::from(path), keep: true };
         dry.suppose(|| dry.count(&change("/before")));
         dry.count(&change("/now"));
         assert_eq!(dry.changes(), [change("/now")]);

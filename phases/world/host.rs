@@ -45,6 +45,10 @@ pub trait Host {
     fn prepare(&self, change: &Change) -> Result<Undo, HostError>;
     /// Makes a change.
     fn apply(&self, change: &Change) -> Result<(), HostError>;
+    /// Makes what was kept and changed so far last through a power cut.
+    fn settle(&self) -> Result<(), HostError> {
+        Ok(())
+    }
 }
 
 /// What kind of thing is at a path.

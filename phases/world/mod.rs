@@ -39,7 +39,7 @@ pub use time::{Clock, Probe, Time, Wait, WaitError, interrupted};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::plan::{Entry, Journal};
+use crate::plan::Journal;
 use crate::problem::Problem;
 
 /// kubeadm's `kubernetesAPICall`.
@@ -167,11 +167,44 @@ impl<'a> World<'a> {
     /// # Errors
     /// When the user has asked to stop, the way back cannot be worked out, the journal cannot be written, or the change itself fails.
     pub fn change(&self, change: &Change) -> Result<(), Problem> {
+        self.change_all(std::slice::from_ref(change))
+    }
+
+    /// Several changes, none of which decides how another is taken back. The disk is waited for once: before all of them, for
+    /// their copies and lines, and after.
+    ///
+    /// # Errors
+    /// As `change`; what comes after the change that fails is not made.
+    pub fn change_all(&self, changes: &[Change]) -> Result<(), Problem> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         if self.time.is_interrupted() {
             return Err(interrupted());
         }
         self.journal.open()?;
-        let undo = match change {
+        let ways_back = changes.iter().map(|change| self.way_back(change)).collect::<Result<Vec<_>, _>>()?;
+        self.host.settle()?;
+        let entries = self.journal.intend(changes, &ways_back)?;
+        let mut made = 0;
+        let outcome = changes.iter().try_for_each(|change| {
+            if made > 0 && self.time.is_interrupted() {
+                return Err(interrupted());
+            }
+            self.apply(change)?;
+            made += 1;
+            Ok(())
+        });
+        let settled = self.host.settle();
+        for entry in entries.into_iter().take(if settled.is_ok() { made } else { 0 }) {
+            self.journal.done(entry)?;
+        }
+        outcome?;
+        Ok(settled?)
+    }
+
+    fn way_back(&self, change: &Change) -> Result<Undo, Problem> {
+        Ok(match change {
             Change::Object(object) => match self.cluster.prepare(object) {
                 // Whether a run may go on with a full disk is decided by its journal, next.
                 Err(ClusterError::NotKept { source, .. }) if source.is_disk_full() => no_copy(),
@@ -183,8 +216,10 @@ impl<'a> World<'a> {
                 Err(error) if error.is_disk_full() && matches!(change, Change::Remove { .. }) => no_copy(),
                 prepared => prepared?,
             },
-        };
-        let entry: Entry = self.journal.intend(change, &undo)?;
+        })
+    }
+
+    fn apply(&self, change: &Change) -> Result<(), Problem> {
         self.tell(Event::Changing(change));
         match change {
             Change::Object(object) => self.cluster.apply(object)?,
@@ -194,7 +229,7 @@ impl<'a> World<'a> {
         if let Some(dry) = &self.dry {
             dry.count(change);
         }
-        self.journal.done(entry)
+        Ok(())
     }
 
     /// Writes a file unless it is already there with this content and mode. Says whether anything was changed.
@@ -223,10 +258,12 @@ impl<'a> World<'a> {
         {
             return Ok(false);
         }
+        let mut changes = Vec::new();
         if let Some(parent) = path.parent() {
-            self.put_folder(parent, 0o755)?;
+            self.add_missing_folders(parent, 0o755, &mut changes)?;
         }
-        self.change(&Change::File { path: path.to_owned(), content, mode, like: like.map(Path::to_owned) })?;
+        changes.push(Change::File { path: path.to_owned(), content, mode, like: like.map(Path::to_owned) });
+        self.change_all(&changes)?;
         Ok(true)
     }
 
@@ -235,17 +272,33 @@ impl<'a> World<'a> {
     /// # Errors
     /// When a folder cannot be looked at or made.
     pub fn put_folder(&self, path: &Path, mode: u32) -> Result<bool, Problem> {
-        if self.host.stat(path)?.is_some() {
-            return Ok(false);
+        let mut changes = Vec::new();
+        self.add_missing_folders(path, mode, &mut changes)?;
+        self.change_all(&changes)?;
+        Ok(!changes.is_empty())
+    }
+
+    /// Adds what makes a folder and those above it, from the top; nothing for what is there, or is made by then.
+    ///
+    /// # Errors
+    /// When a folder cannot be looked at.
+    pub fn add_missing_folders(&self, path: &Path, mode: u32, changes: &mut Vec<Change>) -> Result<(), Problem> {
+        let makes_it = |change: &Change| matches!(change, Change::Folder { path: made, .. } if made == path);
+        if changes.iter().any(makes_it) || self.host.stat(path)?.is_some() {
+            return Ok(());
         }
         if let Some(parent) = path.parent() {
-            self.put_folder(parent, 0o755)?;
+            self.add_missing_folders(parent, 0o755, changes)?;
         }
-        self.change(&Change::Folder { path: path.to_owned(), mode })?;
-        Ok(true)
+        changes.push(Change::Folder { path: path.to_owned(), mode });
+        Ok(())
     }
 }
 
 fn no_copy() -> Undo {
     Undo::Impossible { why: "the disk was full: no copy was kept".to_owned() }
 }
+
+#[cfg(test)]
+#[path = "change_all_tests.rs"]
+mod change_all_tests;

@@ -250,7 +250,7 @@ impl Host for Overlay<'_> {
             },
             Change::AddAccount(account) => Undo::RemoveAccount { account: account.clone() },
             Change::RemoveAccount(account) => Undo::AddAccount { account: account.clone() },
-            Change::File { path, .. } | Change::Remove { path } => match self.stat(path)? {
+            Change::File { path, .. } | Change::Remove { path, .. } => match self.stat(path)? {
                 Some(FileInfo { kind: FileKind::File, mode, uid, gid, .. }) => {
                     Undo::Restore { path: path.clone(), kept: path.clone(), mode, uid, gid }
                 }
@@ -280,7 +280,7 @@ impl Host for Overlay<'_> {
             &Change::Owner { ref path, uid, gid, mode } => {
                 self.owners.borrow_mut().insert(path.clone(), Owner { uid, gid, mode });
             }
-            Change::Folder { path, .. } | Change::Link { path, .. } | Change::Remove { path } => {
+            Change::Folder { path, .. } | Change::Link { path, .. } | Change::Remove { path, .. } => {
                 self.owners.borrow_mut().remove(path);
             }
             Change::RemoveTree { path } => self.owners.borrow_mut().retain(|below, _| !below.starts_with(path)),
@@ -299,7 +299,7 @@ impl Host for Overlay<'_> {
             Change::Link { path, target } => {
                 files.insert(path.clone(), Layer::Link { target: target.clone() });
             }
-            Change::Remove { path } => {
+            Change::Remove { path, .. } => {
                 files.insert(path.clone(), Layer::Gone);
             }
             Change::RemoveTree { path } => {

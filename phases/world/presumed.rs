@@ -157,6 +157,10 @@ impl<H: Host> Host for Presumed<H> {
     fn apply(&self, change: &Change) -> Result<(), HostError> {
         if self.dry.is_on() { Err(self.refusal(PathBuf::from("/"))) } else { self.real.apply(change) }
     }
+
+    fn settle(&self) -> Result<(), HostError> {
+        self.real.settle()
+    }
 }
 
 impl<C: Cluster> Cluster for Presumed<C> {

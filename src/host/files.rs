@@ -1,9 +1,11 @@
 //! Files and folders, written so that a power cut leaves the old or the new, never a half.
 //!
 //! A file is written to a dot-file beside its target (the kubelet ignores dot-files in the manifest folder), has its mode
-//! before its first byte, is synced and renamed, and then the folder is synced. What an earlier run left of such a
-//! dot-file is removed by the next write of the same target.
+//! before its first byte, is synced and renamed. That it lasts is known once its folder is synced, which is done for all
+//! changes of a batch at once. What an earlier run left of such a dot-file is removed by the next write of the same target.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -13,6 +15,36 @@ use std::path::{Path, PathBuf};
 use kubestrap_phases::world::{FileInfo, FileKind, HostError};
 use nix::fcntl::OFlag;
 use xattr::FileExt as _;
+
+/// Folders whose entries were changed, and that a power cut may still give back as they were.
+#[derive(Default)]
+pub(super) struct Changed(RefCell<BTreeSet<PathBuf>>);
+
+impl Changed {
+    pub(super) fn add(&self, folder: &Path) {
+        self.0.borrow_mut().insert(folder.to_owned());
+    }
+
+    /// Makes their entries last. One that is gone by now has none.
+    pub(super) fn sync(&self) -> Result<(), HostError> {
+        for folder in self.0.take() {
+            match sync_folder(&folder) {
+                Err(source) if !is_absent(&source) => {
+                    return Err(HostError::Write { action: "sync", path: folder, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Does something to files that lasts when this returns.
+pub(super) fn at_once<T>(work: impl FnOnce(&Changed) -> Result<T, HostError>) -> Result<T, HostError> {
+    let changed = Changed::default();
+    let done = work(&changed)?;
+    changed.sync().map(|()| done)
+}
 
 /// The content of a file, following links; `None` when there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HostError> {
@@ -66,7 +98,12 @@ pub(super) fn names(folder: &Path) -> Result<Vec<PathBuf>, HostError> {
 /// Writes a whole file with exactly this mode, in place of whatever file or link is there. A file that is replaced keeps
 /// its owner, since somebody may read it who is not root, and its extended attributes, such as a label of SELinux, unless
 /// another file is given to have them from.
-pub(super) fn write(path: &Path, bytes: &[u8], mode: u32, like: Option<&Path>) -> Result<(), HostError> {
+pub(super) fn write(
+    path: &Path,
+    (bytes, mode): (&[u8], u32),
+    like: Option<&Path>,
+    changed: &Changed,
+) -> Result<(), HostError> {
     let place = Place::of(path, "write")?;
     let written = place.clear_leftovers().and_then(|()| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&place.beside)?;
@@ -75,9 +112,9 @@ pub(super) fn write(path: &Path, bytes: &[u8], mode: u32, like: Option<&Path>) -
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&place.beside, path)?;
-        sync_folder(&place.folder)
+        fs::rename(&place.beside, path)
     });
+    changed.add(&place.folder);
     written.map_err(|source| {
         // Nothing to do about a second failure: the next write of this target clears it.
         let _ = fs::remove_file(&place.beside);
@@ -140,13 +177,13 @@ pub(super) fn own(path: &Path, (uid, gid): (u32, u32), mode: u32) -> Result<(), 
 }
 
 /// Makes a symbolic link in place of whatever file or link is there.
-pub(super) fn link(path: &Path, target: &Path) -> Result<(), HostError> {
+pub(super) fn link(path: &Path, target: &Path, changed: &Changed) -> Result<(), HostError> {
     let place = Place::of(path, "link")?;
     let linked = place.clear_leftovers().and_then(|()| {
         std::os::unix::fs::symlink(target, &place.beside)?;
-        fs::rename(&place.beside, path)?;
-        sync_folder(&place.folder)
+        fs::rename(&place.beside, path)
     });
+    changed.add(&place.folder);
     linked.map_err(|source| {
         let _ = fs::remove_file(&place.beside);
         place.failed(source)
@@ -154,7 +191,7 @@ pub(super) fn link(path: &Path, target: &Path) -> Result<(), HostError> {
 }
 
 /// Makes a folder with exactly this mode; one that is there keeps its mode.
-pub(super) fn make_folder(path: &Path, mode: u32) -> Result<(), HostError> {
+pub(super) fn make_folder(path: &Path, mode: u32, changed: &Changed) -> Result<(), HostError> {
     if fs::metadata(path).is_ok_and(|found| found.is_dir()) {
         return Ok(());
     }
@@ -162,13 +199,12 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> Result<(), HostError> {
     let made = place.clear_leftovers().and_then(|()| {
         DirBuilder::new().mode(mode).create(&place.beside)?;
         fs::set_permissions(&place.beside, Permissions::from_mode(mode))?;
-        sync_folder(&place.beside)?;
         if fs::symlink_metadata(path).is_ok() {
             return Err(io::Error::new(ErrorKind::AlreadyExists, "something else is there that is no folder"));
         }
-        fs::rename(&place.beside, path)?;
-        sync_folder(&place.folder)
+        fs::rename(&place.beside, path)
     });
+    changed.add(&place.folder);
     made.map_err(|source| {
         let _ = fs::remove_dir(&place.beside);
         place.failed(source)
@@ -176,23 +212,24 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> Result<(), HostError> {
 }
 
 /// Makes a folder and those above it, for our own state; the ones above have the mode 0755.
-pub(super) fn make_folders(path: &Path, mode: u32) -> Result<(), HostError> {
+pub(super) fn make_folders(path: &Path, mode: u32, changed: &Changed) -> Result<(), HostError> {
     if let Some(parent) = path.parent()
         && fs::metadata(parent).is_err()
     {
-        make_folders(parent, 0o755)?;
+        make_folders(parent, 0o755, changed)?;
     }
-    make_folder(path, mode)
+    make_folder(path, mode, changed)
 }
 
 /// Removes one file, link or empty folder; gone already is fine.
-pub(super) fn remove(path: &Path) -> Result<(), HostError> {
+pub(super) fn remove(path: &Path, changed: &Changed) -> Result<(), HostError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir(path),
         Ok(_) => fs::remove_file(path),
         Err(error) => Err(error),
     };
-    match removed.and_then(|()| sync_folder(path.parent().unwrap_or_else(|| Path::new("/")))) {
+    changed.add(path.parent().unwrap_or_else(|| Path::new("/")));
+    match removed {
         Err(error) if !is_absent(&error) => {
             Err(HostError::Write { action: "remove", path: path.to_owned(), source: error })
         }

@@ -30,6 +30,7 @@ pub(crate) struct Linux {
     mounted: Mounted,
     units: Units,
     facts: facts::Kept,
+    changed: files::Changed,
     versions: RefCell<BTreeMap<Vec<String>, Version>>,
 }
 
@@ -51,6 +52,7 @@ impl Linux {
             mounted: Mounted::default(),
             units: Units::default(),
             facts: facts::Kept::default(),
+            changed: files::Changed::default(),
             versions: RefCell::default(),
         }
     }
@@ -180,11 +182,14 @@ impl Host for Linux {
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
-        undo::of(change, (&self.kept, &self.root), &self.units)
+        undo::of(change, (&self.kept, &self.root), &self.units, &self.changed)
     }
 
     fn apply(&self, change: &Change) -> Result<(), HostError> {
-        self.facts.forget();
+        // Nothing else that we change is what the facts speak of.
+        if matches!(change, Change::Run { .. } | Change::RemoveSandbox { .. }) {
+            self.facts.forget();
+        }
         if !matches!(change, Change::Unit { .. }) {
             self.units.forget();
         }
@@ -193,20 +198,20 @@ impl Host for Linux {
         match change {
             Change::File { path, content, mode, like } => {
                 let like = like.as_deref().map(|kept| self.root.entry(kept).map_err(cannot_write(kept))).transpose()?;
-                files::write(&entry(path)?, content.bytes(), *mode, like.as_deref())
+                files::write(&entry(path)?, (content.bytes(), *mode), like.as_deref(), &self.changed)
             }
             Change::Folder { path, mode } => {
-                files::make_folder(&self.root.target(path).map_err(cannot_write(path))?, *mode)
+                files::make_folder(&self.root.target(path).map_err(cannot_write(path))?, *mode, &self.changed)
             }
             // Its target is written as it is: that is how the system below the root will follow it.
-            Change::Link { path, target } => files::link(&entry(path)?, target),
+            Change::Link { path, target } => files::link(&entry(path)?, target, &self.changed),
             Change::Owner { path, uid, gid, mode } => files::own(&entry(path)?, (*uid, *gid), *mode),
             Change::AddAccount(account) => running().and_then(|()| commands::run(&account.add_command()).map(|_| ())),
             Change::RemoveAccount(account) => {
                 running().and_then(|()| commands::run(&account.remove_command()).map(|_| ()))
             }
-            Change::Remove { path } => files::remove(&entry(path)?),
-            Change::RemoveTree { path } => tree::remove(&entry(path)?, &self.mounted.all()?),
+            Change::Remove { path, .. } => files::remove(&entry(path)?, &self.changed),
+            Change::RemoveTree { path } => tree::remove(&entry(path)?, &self.mounted.all()?, &self.changed),
             Change::Unit { name, action } => running().and_then(|()| self.units.act(name, *action)),
             Change::Unmount { path, flags } => running().and_then(|()| self.mounted.unmount(path, flags)),
             Change::PullImages(pull) => running().and_then(|()| self.runtimes.pull(pull)),
@@ -219,6 +224,10 @@ impl Host for Linux {
                 source: std::io::Error::other("the host does not change the cluster"),
             }),
         }
+    }
+
+    fn settle(&self) -> Result<(), HostError> {
+        self.changed.sync()
     }
 }
 

@@ -29,7 +29,7 @@ fn file(path: &Path, content: &str, mode: u32) -> Change {
 /// The change that an undo asks for.
 fn back(undo: Undo) -> Change {
     match undo {
-        Undo::Remove { path } => Change::Remove { path },
+        Undo::Remove { path } => Change::Remove { path, keep: true },
         Undo::Restore { path, kept, mode, .. } => {
             Change::File { path, content: Content::new(fs::read(&kept).unwrap()), mode, like: Some(kept) }
         }
@@ -177,8 +177,8 @@ fn a_removed_file_done_twice_is_gone_and_undone_is_back() {
     let path = a_file(&scratch.join("bootstrap-kubelet.conf"), "token", 0o600);
     let twin = a_file(&scratch.join("twin.conf"), "token", 0o600);
     let has_attributes = xattr::set(&path, "user.label", b"theirs").is_ok();
-    let twins_undo = done(&host, &Change::Remove { path: twin.clone() });
-    let remove = Change::Remove { path: path.clone() };
+    let twins_undo = done(&host, &Change::Remove { path: twin.clone(), keep: true });
+    let remove = Change::Remove { path: path.clone(), keep: true };
     let undo = done(&host, &remove);
     assert_eq!((path.exists(), done(&host, &remove)), (false, Undo::Nothing));
     host.apply(&back(undo)).unwrap();
@@ -195,12 +195,12 @@ fn an_empty_folder_removed_and_undone_is_back_and_a_full_one_stays() {
     let host = a_host(&scratch);
     let path = scratch.join("manifests");
     host.apply(&Change::Folder { path: path.clone(), mode: 0o750 }).unwrap();
-    let undo = done(&host, &Change::Remove { path: path.clone() });
+    let undo = done(&host, &Change::Remove { path: path.clone(), keep: true });
     assert!(!path.exists());
     host.apply(&back(undo)).unwrap();
     assert_eq!(mode(&path), 0o750);
     a_file(&path.join("pod.yaml"), "a Pod", 0o600);
-    host.apply(&Change::Remove { path: path.clone() }).unwrap_err();
+    host.apply(&Change::Remove { path: path.clone(), keep: true }).unwrap_err();
     assert!(path.join("pod.yaml").exists());
 }
 

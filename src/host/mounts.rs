@@ -61,6 +61,10 @@ fn look() -> io::Result<(File, Rc<[Mount]>)> {
 
 /// Whether something is mounted on exactly this path.
 pub(super) fn is_mount_point(mounts: &[Mount], path: &Path) -> bool {
+    // Links above its last part do not change that: few paths have to be followed.
+    if !mounts.iter().any(|mount| mount.point.file_name() == path.file_name()) {
+        return false;
+    }
     let resolved = resolved(path);
     mounts.iter().any(|mount| mount.point == resolved)
 }

@@ -19,13 +19,14 @@ pub(crate) fn write_for_user(root: &Root, path: &Path, bytes: &[u8], mode: u32) 
     match fs::metadata(path) {
         Ok(found) if found.is_file() => {
             let target = fs::canonicalize(path).map_err(failed)?;
-            files::write(&target, bytes, mode & found.permissions().mode(), None)
+            let mode = mode & found.permissions().mode();
+            files::at_once(|changed| files::write(&target, (bytes, mode), None, changed))
         }
         Ok(_) => {
             let mut open = OpenOptions::new().write(true).open(path).map_err(failed)?;
             open.write_all(bytes).map_err(failed)
         }
-        Err(_) => files::write(path, bytes, mode, None),
+        Err(_) => files::at_once(|changed| files::write(path, (bytes, mode), None, changed)),
     }
 }
 

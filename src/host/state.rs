@@ -121,7 +121,8 @@ impl Store for JournalFile {
         self.hold()?;
         self.open.take();
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        files::write(&self.path, text.as_bytes(), 0o600, None).map_err(|error| self.failed(io_error(error)))?;
+        files::at_once(|changed| files::write(&self.path, (text.as_bytes(), 0o600), None, changed))
+            .map_err(|error| self.failed(io_error(error)))?;
         self.drop_copies_without_a_line(&text).map_err(|source| self.failed(source))
     }
 
@@ -134,9 +135,9 @@ impl Store for JournalFile {
         self.hold()?;
         let path = self.job_path();
         let kept = match job {
-            Some(text) => files::write(&path, text.as_bytes(), 0o600, None),
+            Some(text) => files::at_once(|changed| files::write(&path, (text.as_bytes(), 0o600), None, changed)),
             None if files::read(&path).is_ok_and(|found| found.is_none()) => Ok(()),
-            None => files::remove(&path),
+            None => files::at_once(|changed| files::remove(&path, changed)),
         };
         kept.map_err(|error| StoreError::Failed { path: path.display().to_string(), source: io_error(error) })
     }
@@ -170,7 +171,7 @@ fn ends_in_half_a_line(file: &mut File) -> io::Result<bool> {
 }
 
 fn make_state_folder(state: &Path) -> io::Result<()> {
-    files::make_folders(state, 0o700).map_err(io_error)
+    files::at_once(|changed| files::make_folders(state, 0o700, changed)).map_err(io_error)
 }
 
 fn io_error(error: HostError) -> io::Error {

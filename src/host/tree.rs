@@ -16,13 +16,14 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{files, mounts};
+use super::files::{self, Changed};
+use super::mounts;
 
 /// Removes what is at the path and below; gone already is fine, of a link only the link goes.
-pub(super) fn remove(path: &Path, mounted: &[Mount]) -> Result<(), HostError> {
+pub(super) fn remove(path: &Path, mounted: &[Mount], changed: &Changed) -> Result<(), HostError> {
     let failed = |source| HostError::Write { action: "remove", path: path.to_owned(), source };
     if !std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
-        return files::remove(path);
+        return files::remove(path, changed);
     }
     let resolved = mounts::resolved(path);
     let (Some(above), Some(name)) = (resolved.parent(), resolved.file_name()) else {
@@ -41,7 +42,8 @@ pub(super) fn remove(path: &Path, mounted: &[Mount]) -> Result<(), HostError> {
         empty(&mut folder, device)?;
         unlinkat(above.as_fd(), name, UnlinkatFlags::RemoveDir)
     };
-    removed().map_err(io::Error::from).and_then(|()| files::sync_folder(above)).map_err(failed)
+    changed.add(above);
+    removed().map_err(|error| failed(io::Error::from(error)))
 }
 
 const FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
@@ -96,9 +98,9 @@ mod tests {
     fn everything_below_is_removed_and_a_second_time_is_fine() {
         let scratch = Scratch::new();
         let tree = a_tree(&scratch);
-        remove(&tree, &[]).unwrap();
+        remove(&tree, &[], &Changed::default()).unwrap();
         assert!(!tree.exists());
-        remove(&tree, &[]).unwrap();
+        remove(&tree, &[], &Changed::default()).unwrap();
     }
 
     #[test]
@@ -110,7 +112,7 @@ mod tests {
         fs::write(outside.join("precious"), "kept").unwrap();
         symlink(&outside, tree.join("a/b/way-out")).unwrap();
         symlink(outside.join("precious"), tree.join("file-way-out")).unwrap();
-        remove(&tree, &[]).unwrap();
+        remove(&tree, &[], &Changed::default()).unwrap();
         assert!(!tree.exists());
         assert_eq!(fs::read_to_string(outside.join("precious")).unwrap(), "kept");
     }
@@ -121,7 +123,7 @@ mod tests {
         let tree = a_tree(&scratch);
         let link = scratch.join("link");
         symlink(&tree, &link).unwrap();
-        remove(&link, &[]).unwrap();
+        remove(&link, &[], &Changed::default()).unwrap();
         assert!(fs::symlink_metadata(&link).is_err());
         assert!(tree.join("a/b/c/.three").exists());
     }
@@ -131,7 +133,7 @@ mod tests {
         let scratch = Scratch::new();
         let tree = a_tree(&scratch);
         for point in [tree.clone(), tree.join("a"), tree.join("a/b/c")] {
-            let error = remove(&tree, &mounted_on(&point)).unwrap_err();
+            let error = remove(&tree, &mounted_on(&point), &Changed::default()).unwrap_err();
             let HostError::Write { source, .. } = error else { panic!("{error:?}") };
             assert!(source.to_string().contains("nas:/share is mounted on"), "{source}");
             for name in ["top", "a/one", "a/b/two", "a/b/c/.three"] {
@@ -145,7 +147,7 @@ mod tests {
         let scratch = Scratch::new();
         let tree = a_tree(&scratch);
         symlink(scratch.path(), scratch.join("alias")).unwrap();
-        remove(&scratch.join("alias/tree"), &mounted_on(&tree.join("a"))).unwrap_err();
+        remove(&scratch.join("alias/tree"), &mounted_on(&tree.join("a")), &Changed::default()).unwrap_err();
         assert!(tree.join("top").exists());
     }
 
@@ -153,7 +155,7 @@ mod tests {
     fn a_mount_point_beside_with_a_longer_name_is_no_hindrance() {
         let scratch = Scratch::new();
         let tree = a_tree(&scratch);
-        remove(&tree, &mounted_on(&scratch.join("tree-of-others"))).unwrap();
+        remove(&tree, &mounted_on(&scratch.join("tree-of-others")), &Changed::default()).unwrap();
         assert!(!tree.exists());
     }
 }

@@ -7,16 +7,21 @@ use std::path::{Path, PathBuf};
 
 use kubestrap_phases::world::{Change, Content, FileInfo, FileKind, HostError, Undo};
 
-use super::files;
+use super::files::{self, Changed};
 use super::root::Root;
 use super::units::Units;
 
 /// Works out the way back for a machine whose files lie below this root; `kept` is the folder for copies.
-pub(super) fn of(change: &Change, (kept, root): (&Path, &Root), units: &Units) -> Result<Undo, HostError> {
+pub(super) fn of(
+    change: &Change,
+    (kept, root): (&Path, &Root),
+    units: &Units,
+    changed: &Changed,
+) -> Result<Undo, HostError> {
     match change {
         Change::File { path, .. } => match look(path, root)? {
             None => Ok(Undo::Remove { path: path.clone() }),
-            Some(found) if found.kind == FileKind::File => keep(path, &found, (kept, root)),
+            Some(found) if found.kind == FileKind::File => keep(path, &found, (kept, root), changed),
             Some(FileInfo { kind: FileKind::Folder, .. }) => Err(HostError::Write {
                 action: "write",
                 path: path.clone(),
@@ -38,9 +43,12 @@ pub(super) fn of(change: &Change, (kept, root): (&Path, &Root), units: &Units) -
         }),
         Change::AddAccount(account) => Ok(Undo::RemoveAccount { account: account.clone() }),
         Change::RemoveAccount(account) => Ok(Undo::AddAccount { account: account.clone() }),
-        Change::Remove { path } => match look(path, root)? {
+        Change::Remove { path, keep: is_kept } => match look(path, root)? {
             None => Ok(Undo::Nothing),
-            Some(found) if found.kind == FileKind::File => keep(path, &found, (kept, root)),
+            Some(found) if found.kind == FileKind::File && !is_kept => {
+                Ok(Undo::Impossible { why: format!("no copy of {} was kept", path.display()) })
+            }
+            Some(found) if found.kind == FileKind::File => keep(path, &found, (kept, root), changed),
             Some(FileInfo { kind: FileKind::Folder, mode, .. }) => Ok(Undo::MakeFolder { path: path.clone(), mode }),
             Some(_) => Ok(Undo::Impossible { why: not_a_file(path, root) }),
         },
@@ -81,7 +89,7 @@ fn not_a_file(path: &Path, root: &Root) -> String {
 }
 
 /// Keeps what a file holds now, with its extended attributes. The copy's path is given as the node knows it.
-fn keep(path: &Path, found: &FileInfo, (kept, root): (&Path, &Root)) -> Result<Undo, HostError> {
+fn keep(path: &Path, found: &FileInfo, (kept, root): (&Path, &Root), changed: &Changed) -> Result<Undo, HostError> {
     let failed = |source| HostError::Read { path: path.to_owned(), source };
     let entry = root.entry(path).map_err(failed)?;
     let Some(bytes) = files::read(&entry)? else {
@@ -91,25 +99,30 @@ fn keep(path: &Path, found: &FileInfo, (kept, root): (&Path, &Root)) -> Result<U
     for (name, value) in files::attributes(&entry).map_err(failed)? {
         digested.extend([b"\0", name.as_encoded_bytes(), b"\0", &value].concat());
     }
-    let copy = keep_under(&Content::new(digested).sha256(), kept, &bytes, Some(&entry))?;
+    let copy = keep_under(&Content::new(digested).sha256(), kept, (&bytes, Some(&entry)), changed)?;
     let &FileInfo { mode, uid, gid, .. } = found;
     Ok(Undo::Restore { path: path.to_owned(), kept: root.inside(&copy).unwrap_or(copy), mode, uid, gid })
 }
 
-/// Copies content to `<kept>/<digest>`.
+/// Copies content to `<kept>/<digest>`, to last.
 pub(super) fn keep_content(kept: &Path, content: &Content) -> Result<PathBuf, HostError> {
-    keep_under(&content.sha256(), kept, content.bytes(), None)
+    files::at_once(|changed| keep_under(&content.sha256(), kept, (content.bytes(), None), changed))
 }
 
 /// The same content, with the same attributes, is kept once.
-fn keep_under(digest: &str, kept: &Path, bytes: &[u8], like: Option<&Path>) -> Result<PathBuf, HostError> {
+fn keep_under(
+    digest: &str,
+    kept: &Path,
+    (bytes, like): (&[u8], Option<&Path>),
+    changed: &Changed,
+) -> Result<PathBuf, HostError> {
     if let Some(state) = kept.parent() {
-        files::make_folders(state, 0o700)?;
+        files::make_folders(state, 0o700, changed)?;
     }
-    files::make_folder(kept, 0o700)?;
+    files::make_folder(kept, 0o700, changed)?;
     let copy = kept.join(digest);
     if files::read(&copy)?.as_deref() != Some(bytes) {
-        files::write(&copy, bytes, 0o600, like)?;
+        files::write(&copy, (bytes, 0o600), like, changed)?;
     }
     Ok(copy)
 }

@@ -170,7 +170,7 @@ impl Machine {
             Change::Folder { path, .. } if self.is_there(path) => {
                 Some(("make", path.clone(), ErrorKind::AlreadyExists))
             }
-            Change::Remove { path } if !Host::list(&self.overlay, path).unwrap().is_empty() => {
+            Change::Remove { path, .. } if !Host::list(&self.overlay, path).unwrap().is_empty() => {
                 Some(("remove", path.clone(), ErrorKind::DirectoryNotEmpty))
             }
             Change::RemoveTree { path } if self.mounts().iter().any(|mount| mount.starts_with(path)) => {
@@ -412,7 +412,7 @@ impl Host for Machine {
     }
 
     fn prepare(&self, change: &Change) -> Result<Undo, HostError> {
-        let (Change::File { path, .. } | Change::Remove { path }) = change else {
+        let (Change::File { path, .. } | Change::Remove { path, keep: true }) = change else {
             return Host::prepare(&self.overlay, change);
         };
         let (Some(found), Some(bytes)) = (self.overlay.stat(path)?, self.overlay.read(path)?) else {
