@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::known::Known;
-use super::mounts::{Mounts, remove_tree};
+use super::mounts::{Mounts, add_removal};
 use super::{accounts, left};
 use crate::config::Reset;
 use crate::plan::damage::{self, Harm};
@@ -43,9 +43,11 @@ impl Phase<Reset> for CleanFiles {
         for folder in &folders {
             remove_half_written(folder, world)?;
         }
+        let mut trees = Vec::new();
         for path in known.trees.iter().chain(&trees_asked_for(job)) {
-            remove_tree(path, &mounts, world)?;
+            add_removal(path, &mounts, world, &mut trees)?;
         }
+        world.change_all(&trees)?;
         // Last, since on a full disk there is room for them only now.
         put_all_back(&inventory, world)?;
         let known = [job.certificates_dir.join("etcd"), job.certificates_dir.clone(), job.node.layout.manifests()];

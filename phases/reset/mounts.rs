@@ -42,17 +42,24 @@ impl Mounts {
     }
 }
 
-/// Removes a folder with all below it. Of one that holds a mount all but the mounts goes, with the folders that lead there.
-pub(super) fn remove_tree(path: &Path, mounts: &Mounts, world: &World<'_>) -> Result<(), Problem> {
+/// Adds what removes a folder with all below it. Of one that holds a mount all but the mounts goes, with the folders that
+/// lead there.
+pub(super) fn add_removal(
+    path: &Path,
+    mounts: &Mounts,
+    world: &World<'_>,
+    changes: &mut Vec<Change>,
+) -> Result<(), Problem> {
     let Some(found) = world.host().stat(path)? else { return Ok(()) };
     if found.is_mount_point {
         return Ok(());
     }
     if found.kind != FileKind::Folder || mounts.at_or_below(path, world.host())?.is_empty() {
-        return world.change(&Change::RemoveTree { path: path.to_owned() });
+        changes.push(Change::RemoveTree { path: path.to_owned() });
+        return Ok(());
     }
     for entry in world.host().list(path)? {
-        remove_tree(&entry.path, mounts, world)?;
+        add_removal(&entry.path, mounts, world, changes)?;
     }
     Ok(())
 }
