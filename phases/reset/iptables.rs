@@ -29,26 +29,31 @@ impl Phase<Reset> for CleanIptables {
     fn run(&self, _job: &Reset, world: &World<'_>) -> Result<(), Problem> {
         world.needs_running_system("remove iptables chains")?;
         let facts = world.host().facts()?;
+        let mut tools = tools(&facts.programs);
+        tools.retain(|tool| !has_no_tables(tool, world.host()));
+        let (tables, sets) = (nftables::question(&facts), ipvs::question(&facts, world)?);
+        let saves = tools.iter().map(|tool| Command::new(&[&format!("{tool}-save")]));
+        let questions: Vec<Command> = saves.chain(tables.clone()).chain(sets.clone()).collect();
+        let mut answers = world.host().ask_all(&questions)?.into_iter().map(|answer| answer.stdout);
         let mut removed = 0;
-        for tool in tools(&facts.programs) {
-            if has_no_tables(&tool, world.host()) {
-                continue;
-            }
-            let saved = world.host().ask(&Command::new(&[&format!("{tool}-save")]))?;
-            let (chains, input) = removal(&saved.stdout);
+        let mut changes = Vec::new();
+        for (tool, saved) in tools.iter().zip(&mut answers) {
+            let (chains, input) = removal(&saved);
             if chains == 0 {
                 continue;
             }
             removed += chains;
             let words = [format!("{tool}-restore"), "--noflush".to_owned(), "--wait=5".to_owned()].to_vec();
-            world.change(&Change::Run {
+            changes.push(Change::Run {
                 command: Command { words, input: Some(input) },
                 purpose: format!("remove {} of kube-proxy and kubelet", counted(chains, &format!("{tool} chain"))),
-            })?;
+            });
         }
+        world.change_all(&changes)?;
         world.note(&format!("{} removed", counted(removed, "iptables chain")));
-        nftables::clean(&facts, world)?;
-        ipvs::clean(&facts, world)
+        let mut answer_to = |question: Option<Command>| question.and_then(|_| answers.next()).unwrap_or_default();
+        nftables::clean(&answer_to(tables), world)?;
+        ipvs::clean(&facts, &answer_to(sets), world)
     }
 }
 

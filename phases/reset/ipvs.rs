@@ -15,8 +15,16 @@ const LINK: &str = "kube-ipvs0";
 /// Node ports, unless an API server was told otherwise.
 const NODE_PORTS: std::ops::RangeInclusive<u16> = 30000..=32767;
 
-/// Removes virtual servers, link and sets; what cannot be removed for want of a program is told.
-pub(super) fn clean(facts: &Facts, world: &World<'_>) -> Result<(), Problem> {
+/// What tells which sets there are.
+pub(super) fn question(facts: &Facts, world: &World<'_>) -> Result<Option<Command>, Problem> {
+    // Asking would have the kernel load what is for sets.
+    let may_have_sets =
+        facts.programs.contains_key("ipset") && world.host().stat(Path::new("/sys/module/ip_set"))?.is_some();
+    Ok(may_have_sets.then(|| Command::new(&["ipset", "list", "-n"])))
+}
+
+/// Removes virtual servers, link and those of the listed sets that are kube-proxy's; what cannot be removed for want of a program is told.
+pub(super) fn clean(facts: &Facts, listed: &str, world: &World<'_>) -> Result<(), Problem> {
     if let Some(link) = facts.interfaces.iter().find(|interface| interface.name == LINK) {
         let table = world.host().read(Path::new("/proc/net/ip_vs"))?.unwrap_or_default();
         let own = facts.interfaces.iter().filter(|other| other.name != LINK).flat_map(|other| &other.addresses);
@@ -28,16 +36,12 @@ pub(super) fn clean(facts: &Facts, world: &World<'_>) -> Result<(), Problem> {
         remove(&servers, facts, world)?;
         run(&["ip", "link", "delete", LINK], format!("remove the link {LINK} of kube-proxy"), world)?;
     }
-    // Asking would have the kernel load what is for sets.
-    if facts.programs.contains_key("ipset") && world.host().stat(Path::new("/sys/module/ip_set"))?.is_some() {
-        let listed = world.host().ask(&Command::new(&["ipset", "list", "-n"]))?.stdout;
-        let sets: Vec<&str> = listed.lines().map(str::trim).filter(|name| name.starts_with("KUBE-")).collect();
-        for set in &sets {
-            run(&["ipset", "destroy", set], format!("remove the set {set} of kube-proxy"), world)?;
-        }
-        if !sets.is_empty() {
-            world.note(&format!("{} removed", counted(sets.len(), "ipset")));
-        }
+    let sets: Vec<&str> = listed.lines().map(str::trim).filter(|name| name.starts_with("KUBE-")).collect();
+    for set in &sets {
+        run(&["ipset", "destroy", set], format!("remove the set {set} of kube-proxy"), world)?;
+    }
+    if !sets.is_empty() {
+        world.note(&format!("{} removed", counted(sets.len(), "ipset")));
     }
     Ok(())
 }

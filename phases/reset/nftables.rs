@@ -6,13 +6,14 @@ use crate::world::{Change, Command, Facts, World};
 
 const TABLE: &str = "kube-proxy";
 
-/// Removes the tables. Where there is no `nft`, nobody can tell whether there are any.
-pub(super) fn clean(facts: &Facts, world: &World<'_>) -> Result<(), Problem> {
-    if !facts.programs.contains_key("nft") {
-        return Ok(());
-    }
-    let listed = world.host().ask(&Command::new(&["nft", "list", "tables"]))?;
-    let families = families(&listed.stdout);
+/// What tells which tables there are. Where there is no `nft`, nobody can.
+pub(super) fn question(facts: &Facts) -> Option<Command> {
+    facts.programs.contains_key("nft").then(|| Command::new(&["nft", "list", "tables"]))
+}
+
+/// Removes those of the listed tables that are kube-proxy's.
+pub(super) fn clean(listed: &str, world: &World<'_>) -> Result<(), Problem> {
+    let families = families(listed);
     for family in &families {
         world.change(&Change::Run {
             command: Command::new(&["nft", "delete", "table", family, TABLE]),

@@ -34,6 +34,10 @@ pub trait Host {
     fn unit(&self, name: &str) -> Result<UnitState, HostError>;
     /// Runs a command that changes nothing.
     fn ask(&self, command: &Command) -> Result<Output, HostError>;
+    /// Runs commands that change nothing, all at once where that is quicker; their answers are in the same order.
+    fn ask_all(&self, commands: &[Command]) -> Result<Vec<Output>, HostError> {
+        commands.iter().map(|command| self.ask(command)).collect()
+    }
     /// Asks the container runtime at this CRI socket.
     fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError>;
     /// Answers questions that take time, all at once and each with a limit of a few seconds. What cannot be found out is

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ScopedJoinHandle};
 
 use kubestrap_phases::world::{
     Change, Command, Content, Facts, FileInfo, Host, HostError, Mount, Output, PortOwner, Probed, Probes,
@@ -170,6 +170,19 @@ impl Host for Linux {
         self.running(|| format!("run {}", command.words.join(" ")))?;
         let asks_for_version = command.words.last().is_some_and(|word| word == "--version");
         if asks_for_version { self.version(command) } else { commands::ask(command) }
+    }
+
+    fn ask_all(&self, questions: &[Command]) -> Result<Vec<Output>, HostError> {
+        self.running(|| "run other programs".to_owned())?;
+        std::thread::scope(|scope| {
+            let asked: Vec<_> =
+                questions.iter().map(|question| (question, scope.spawn(|| commands::ask(question)))).collect();
+            // One that has panicked is asked again here.
+            let answer = |(question, asked): (&Command, ScopedJoinHandle<'_, _>)| {
+                asked.join().unwrap_or_else(|_| commands::ask(question))
+            };
+            asked.into_iter().map(answer).collect()
+        })
     }
 
     fn runtime(&self, socket: &str) -> Result<RuntimeStatus, HostError> {
