@@ -14,7 +14,7 @@ use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
@@ -50,6 +50,8 @@ pub struct Cost {
     /// What was handed to `write`, pipes and sockets included.
     pub handed: u64,
     pub stdout: String,
+    /// Processor time of the command itself when each line of its standard output was there.
+    pub own_cpu_at: Vec<f64>,
     pub stderr: String,
 }
 
@@ -133,19 +135,20 @@ pub fn measure(command: &mut Command) -> Result<Cost, Failure> {
     let began = now();
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
-    let (stdout, stderr) = (collected(child.stdout.take()), collected(child.stderr.take()));
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
+    let (stdout, stderr) = (collected(child.stdout.take(), pid), collected(child.stderr.take(), pid));
     let peak = thread::spawn(move || peak(pid));
     // Its clock can be read until its exit code is taken.
     waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).map_err(|error| failed(error.into()))?;
     let seconds = now() - began;
-    let own = clock_getcpuclockid(pid).and_then(clock_gettime).map_err(|error| failed(error.into()))?;
+    let own_cpu = own_cpu(pid).map_err(|error| failed(error.into()))?;
     let status = child.wait().map_err(failed)?;
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|error| failed(error.into()))?;
     let later = io_of_children()?;
     let time = |value: nix::sys::time::TimeVal| value.tv_sec() as f64 + value.tv_usec() as f64 / 1e6;
     let largest_kib = u64::try_from(usage.max_rss()).unwrap_or_default();
     let peak_kib = peak.join().unwrap_or_default();
+    let (stdout, own_cpu_at) = stdout.join().unwrap_or_default();
     Ok(Cost {
         code: status.code(),
         began,
@@ -153,14 +156,15 @@ pub fn measure(command: &mut Command) -> Result<Cost, Failure> {
         seconds,
         user: time(usage.user_time()),
         system: time(usage.system_time()),
-        own_cpu: Duration::from(own).as_secs_f64(),
+        own_cpu,
         // A command that was over before it could be looked at has been alone.
         peak_kib: if peak_kib > 0 { peak_kib } else { largest_kib },
         largest_kib,
         written: later.1.saturating_sub(io.1),
         handed: later.0.saturating_sub(io.0),
-        stdout: stdout.join().unwrap_or_default(),
-        stderr: stderr.join().unwrap_or_default(),
+        stdout,
+        own_cpu_at,
+        stderr: stderr.join().unwrap_or_default().0,
     })
 }
 
@@ -177,14 +181,22 @@ fn peak(pid: Pid) -> u64 {
     }
 }
 
-fn collected(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+/// Seconds of processor time of a process whose exit code has not been taken.
+fn own_cpu(pid: Pid) -> nix::Result<f64> {
+    Ok(Duration::from(clock_getcpuclockid(pid).and_then(clock_gettime)?).as_secs_f64())
+}
+
+/// What a process writes, and its processor time at the end of each line.
+fn collected(pipe: Option<impl Read + Send + 'static>, pid: Pid) -> JoinHandle<(String, Vec<f64>)> {
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            // Bytes read before an error are kept.
-            let _ = pipe.read_to_end(&mut bytes);
+        let (mut bytes, mut times) = (Vec::new(), Vec::new());
+        let mut pipe = pipe.map(BufReader::new);
+        // Bytes read before an error are kept.
+        while pipe.as_mut().is_some_and(|pipe| pipe.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0)) {
+            // It may have ended.
+            times.push(own_cpu(pid).unwrap_or_else(|_| times.last().copied().unwrap_or_default()));
         }
-        String::from_utf8_lossy(&bytes).into_owned()
+        (String::from_utf8_lossy(&bytes).into_owned(), times)
     })
 }
 

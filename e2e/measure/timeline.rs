@@ -108,8 +108,9 @@ impl<'a> Shown<'a> {
         let (file, seconds) = (self.file, self.cost.seconds);
         let events = events(&self.cost.stdout)?;
         self.moments.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let lanes = [phases(&events), self.lanes].concat();
-        let title = format!("{}: {seconds:.2} s (Kubernetes 1.20.2)", self.title);
+        let lanes = [phases(&events, &self.cost.own_cpu_at), self.lanes].concat();
+        let cpu = self.cost.own_cpu;
+        let title = format!("{}: {seconds:.2} s, {cpu:.3} s of own processor time (Kubernetes 1.20.2)", self.title);
         write(out, &format!("timeline-{file}.svg"), &Picture { title, lanes, moments: self.moments }.drawn())?;
         write(out, &format!("timeline-{file}.jsonl"), &without_secrets(&events))?;
         say(&format!("timeline of {file}: {seconds:.2} s"));
@@ -127,11 +128,13 @@ fn without_secrets(events: &[Value]) -> String {
     events.iter().filter(|event| event["event"] != "result").map(|event| format!("{event}\n")).collect()
 }
 
-/// A lane per phase or group. What comes before the first phase is reading and resolving.
-fn phases(events: &[Value]) -> Vec<Lane> {
+/// A lane per phase or group, with its time and the tool's own processor time meanwhile. What comes before the first phase is
+/// reading and resolving.
+fn phases(events: &[Value], own_cpu_at: &[f64]) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = Vec::new();
+    let mut costs: Vec<f64> = Vec::new();
     let mut began = None;
-    for event in events {
+    for (event, &cpu) in events.iter().zip(own_cpu_at) {
         let (Some(at), Some(path)) = (event["at"].as_f64(), event["phase"].as_str()) else { continue };
         match event["event"].as_str() {
             Some("phase-started") => {
@@ -143,22 +146,31 @@ fn phases(events: &[Value]) -> Vec<Lane> {
                         is_own: true,
                         ..Lane::default()
                     });
+                    costs.push(cpu);
                 }
-                began = Some(at);
+                began = Some((at, cpu));
             }
             Some("phase-finished") => {
-                let bar = Bar { from: began.take().unwrap_or(at), to: at, title: path.to_owned() };
+                let (from, before) = began.take().unwrap_or((at, cpu));
+                let bar = Bar { from, to: at, title: path.to_owned() };
                 let group = path.split('/').next().unwrap_or(path);
-                match lanes.last_mut() {
-                    Some(lane) if lane.name == group => lane.bars.push(bar),
-                    _ => lanes.push(Lane { name: group.into(), bars: vec![bar], is_own: true, ..Lane::default() }),
+                match (lanes.last_mut(), costs.last_mut()) {
+                    (Some(lane), Some(cost)) if lane.name == group => {
+                        lane.bars.push(bar);
+                        *cost += cpu - before;
+                    }
+                    _ => {
+                        lanes.push(Lane { name: group.into(), bars: vec![bar], is_own: true, ..Lane::default() });
+                        costs.push(cpu - before);
+                    }
                 }
             }
             _ => {}
         }
     }
-    for lane in &mut lanes {
-        lane.note = format!("{:.2} s", lane.bars.iter().map(|bar| bar.to - bar.from).sum::<f64>());
+    for (lane, cost) in lanes.iter_mut().zip(costs) {
+        let seconds: f64 = lane.bars.iter().map(|bar| bar.to - bar.from).sum();
+        lane.note = format!("{seconds:.2} s, processor {:.0} ms", cost * 1e3);
     }
     lanes
 }
@@ -179,9 +191,11 @@ mod tests {
 {"event":"result","text":"kubeadm join … --token abc","at":0.6}"#,
         )
         .unwrap();
-        let lanes: Vec<(String, usize, String)> =
-            phases(&events).into_iter().map(|lane| (lane.name, lane.bars.len(), lane.note)).collect();
-        let expected = [("reads and resolves", 1, "0.20 s"), ("certs", 2, "0.30 s")];
+        let lanes: Vec<(String, usize, String)> = phases(&events, &[0.01, 0.02, 0.05, 0.06, 0.1, 0.1, 0.1])
+            .into_iter()
+            .map(|lane| (lane.name, lane.bars.len(), lane.note))
+            .collect();
+        let expected = [("reads and resolves", 1, "0.20 s, processor 20 ms"), ("certs", 2, "0.30 s, processor 70 ms")];
         assert_eq!(lanes, expected.map(|(name, bars, note)| (name.to_owned(), bars, note.to_owned())));
         assert!(!without_secrets(&events).contains("--token"));
     }
