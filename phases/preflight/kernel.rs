@@ -55,15 +55,10 @@ fn configuration(scene: &Scene<'_>) -> Result<Vec<Finding>, Problem> {
                 .fix(format!("modprobe configs, or install /boot/config-{}", scene.facts.kernel)),
         ]);
     };
-    let enabled = enabled(&text);
+    let options = scene.release.kernel_options(scene.facts.cgroup_v2);
+    let enabled = enabled(&text, &options.iter().copied().flatten().copied().collect());
     let is_missing = |names: &&[&str]| !names.iter().any(|name| enabled.contains(name));
-    let missing: Vec<&str> = scene
-        .release
-        .kernel_options(scene.facts.cgroup_v2)
-        .into_iter()
-        .filter(is_missing)
-        .map(|names| names[0])
-        .collect();
+    let missing: Vec<&str> = options.into_iter().filter(is_missing).map(|names| names[0]).collect();
     if missing.is_empty() {
         return Ok(Vec::new());
     }
@@ -97,10 +92,11 @@ fn configuration_text(scene: &Scene<'_>) -> Result<Option<String>, Problem> {
     Ok(places.iter().find_map(|place| scene.text(place)))
 }
 
-/// Names, without `CONFIG_`, of what is built in or a module.
-fn enabled(text: &str) -> BTreeSet<&str> {
-    let settings = text.lines().filter_map(|line| line.trim().strip_prefix("CONFIG_")?.split_once('='));
-    settings.filter(|(_, value)| matches!(*value, "y" | "m")).map(|(name, _)| name).collect()
+/// Which of these names, without `CONFIG_`, are built in or a module. A configuration has thousands.
+fn enabled<'a>(text: &'a str, of: &BTreeSet<&str>) -> BTreeSet<&'a str> {
+    let settings = text.lines().filter_map(|line| line.trim().strip_prefix("CONFIG_"));
+    let names = settings.filter_map(|setting| setting.strip_suffix("=y").or_else(|| setting.strip_suffix("=m")));
+    names.filter(|name| of.contains(name)).collect()
 }
 
 fn controllers(scene: &Scene<'_>) -> Option<Finding> {
@@ -268,7 +264,8 @@ mod tests {
     #[test]
     fn what_is_built_in_or_a_module_is_enabled() {
         let text = "#\n# Automatically generated\n#\nCONFIG_NAMESPACES=y\nCONFIG_EXT4_FS=m\n# CONFIG_AUFS_FS is not set\n\
-                    CONFIG_HZ=250\nCONFIG_LOCALVERSION=\"y\"\n";
-        assert_eq!(enabled(text), BTreeSet::from(["NAMESPACES", "EXT4_FS"]));
+                    CONFIG_HZ=250\nCONFIG_LOCALVERSION=\"y\"\nCONFIG_ZPOOL=y\n";
+        let asked = BTreeSet::from(["NAMESPACES", "EXT4_FS", "AUFS_FS", "HZ", "LOCALVERSION"]);
+        assert_eq!(enabled(text, &asked), BTreeSet::from(["NAMESPACES", "EXT4_FS"]));
     }
 }
