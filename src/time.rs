@@ -4,6 +4,7 @@
 //! SIGINT ends the program at once. A dry run looks once and does not wait.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -27,10 +28,20 @@ pub(crate) fn is_stop_requested() -> bool {
     OF_PROCESS.get().is_some_and(Interrupt::is_requested)
 }
 
+/// What can be read from once a signal has asked this process to stop. Nobody takes it out, so that it stays so.
+static STOP: OnceLock<UnixStream> = OnceLock::new();
+
+/// For whoever waits for something else too; `None` where nobody listens to signals.
+pub(crate) fn stop_signal() -> Option<UnixStream> {
+    STOP.get().and_then(|stop| stop.try_clone().ok())
+}
+
 impl Interrupt {
     /// One that signals set. A signal that was ignored when the program was started, as under nohup, stays ignored.
     pub(crate) fn by_signals() -> io::Result<Self> {
         let interrupt = Self::default();
+        let (stop, told) = UnixStream::pair()?;
+        stop.set_nonblocking(true)?;
         let ignored = ignored_signals(&std::fs::read_to_string("/proc/self/status")?);
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             if ignored & (1 << (signal - 1)) != 0 {
@@ -42,7 +53,9 @@ impl Interrupt {
                 signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&interrupt.0))?;
             }
             signal_hook::flag::register(signal, Arc::clone(&interrupt.0))?;
+            signal_hook::low_level::pipe::register(signal, told.try_clone()?)?;
         }
+        STOP.get_or_init(|| stop);
         Ok(OF_PROCESS.get_or_init(|| interrupt).clone())
     }
 

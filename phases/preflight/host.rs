@@ -89,24 +89,15 @@ fn swap_in_fstab(text: &str) -> Option<String> {
 
 /// The node's name: of a form that Kubernetes takes, and with an address.
 pub(super) fn host_name(scene: &Scene<'_>) -> Findings {
-    let (node, facts) = (scene.node, &scene.facts);
-    let name = node.name.as_str();
-    let found = if name == node.host_name {
-        if facts.host_name_addresses.is_empty() { Err("no address".to_owned()) } else { Ok(()) }
-    } else {
-        match scene.probed.names.get(name) {
-            Some(Err(reason)) => Err(reason.clone()),
-            Some(Ok(_)) | None => Ok(()),
-        }
-    };
-    one(match found {
-        Err(reason) => Finding::warning(format!("the node's name {name} resolves to no address"))
+    let name = scene.node.name.as_str();
+    one(match scene.probed.names.get(name) {
+        Some(Err(reason)) => Finding::warning(format!("the node's name {name} resolves to no address"))
             .why(format!("programs that look themselves up wait for a DNS time-out ({reason})"))
             .fix(format!("add a line for {name} to /etc/hosts")),
-        Ok(()) if !is_dns_subdomain(name) => Finding::warning(format!("{name} is no DNS name"))
+        _ if !is_dns_subdomain(name) => Finding::warning(format!("{name} is no DNS name"))
             .why("Kubernetes takes lower-case letters, digits, '-' and '.' only")
             .fix("choose another name: --node-name"),
-        Ok(()) => Finding::passed(format!("name {name}")),
+        _ => Finding::passed(format!("name {name}")),
     })
 }
 

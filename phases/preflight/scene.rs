@@ -217,9 +217,7 @@ impl<'a> Scene<'a> {
 /// Everything that takes time, asked at once.
 fn questions(subject: &Subject<'_>, runtime: Option<&RuntimeStatus>) -> Probes {
     let mut probes = Probes { clock: true, ..Probes::default() };
-    if subject.node.name.as_str() != subject.node.host_name {
-        probes.names.insert(subject.node.name.as_str().to_owned());
-    }
+    probes.names.insert(subject.node.name.as_str().to_owned());
     let stable = subject.cluster.control_plane_endpoint.as_ref();
     for host in stable.into_iter().chain(subject.server.map(|server| &server.address)).map(HostPort::host) {
         if host.parse::<IpAddr>().is_err() {

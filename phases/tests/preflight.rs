@@ -137,7 +137,15 @@ pub(crate) const EVERY_NODE: &[Row] = &[
         |m| drop(m.overlay.facts.sysctls.remove("net/bridge/bridge-nf-call-iptables")),
         "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
     ),
-    ("name without address", false, |m| m.overlay.facts.host_name_addresses.clear(), "Hostname"),
+    (
+        "name without address",
+        false,
+        |m| {
+            let unknown = |name: &str| (name.to_owned(), Err("Name not known".to_owned()));
+            m.overlay.probed.names.extend(["n1", "n2"].map(unknown));
+        },
+        "Hostname",
+    ),
     ("no kubelet", true, |m| set_unit(m, "kubelet.service", UnitState::default()), "Service-Kubelet"),
     (
         "kubelet not enabled",

@@ -126,8 +126,6 @@ pub struct Facts {
     pub sysctls: BTreeMap<String, String>,
     /// Mount points.
     pub mounts: Vec<Mount>,
-    /// Addresses that the host's own name resolves to.
-    pub host_name_addresses: Vec<IpAddr>,
     /// Proxy variables of our own environment, in order.
     pub proxies: Vec<(String, String)>,
 }

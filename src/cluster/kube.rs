@@ -14,12 +14,13 @@ use kube::Client;
 use kube::client::Body;
 use kubestrap_phases::world::{Answer, Cluster, ClusterError, Content, Identity, ObjectChange, ObjectRef, Undo, Verb};
 use serde_json::{Value, json};
+use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
 use super::client::{innermost, open};
 use super::paths;
 use crate::host::{Linux, Root};
-use crate::time::is_stop_requested;
+use crate::time::stop_signal;
 
 /// Limit for one request, as kubeadm has it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,9 +31,6 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How much later than asked for the server may end a watch. One that it ends leaves its connection to the next request.
 const WATCH_GRACE: Duration = Duration::from_secs(1);
-
-/// How soon a signal ends a watch.
-const REACTION: Duration = Duration::from_millis(200);
 
 /// How many objects of a list are asked for at once, as kubectl does.
 const PAGE: usize = 500;
@@ -218,13 +216,13 @@ impl Cluster for ApiServers {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             // What is shown may do anything, and so stands outside of the runtime.
-            let line = self.runtime.block_on(async { tokio::time::timeout(left.min(REACTION), events.next()).await });
-            let Ok(line) = line else {
-                if left <= REACTION || is_stop_requested() {
-                    return Ok(());
+            let line = self.runtime.block_on(async {
+                tokio::select! {
+                    line = tokio::time::timeout(left, events.next()) => line.ok(),
+                    () = stopped() => None,
                 }
-                continue;
-            };
+            });
+            let Some(line) = line else { return Ok(()) };
             let Some(line) = line.map_err(|error| unreachable(&head.server, innermost(&error)))? else { return Ok(()) };
             let mut event: Value = serde_json::from_slice(&line).unwrap_or_default();
             let shown = event["object"].take();
@@ -354,6 +352,14 @@ fn refusal(response: Response, action: &str) -> ClusterError {
         action: action.to_owned(),
         status: response.head.status,
         source: io::Error::other(format!("{}: {}", response.head.status, message.trim())),
+    }
+}
+
+/// Comes to its end when a signal asks the program to stop.
+async fn stopped() {
+    match stop_signal().and_then(|stop| UnixStream::from_std(stop).ok()) {
+        Some(stop) => drop(stop.readable().await),
+        None => std::future::pending().await,
     }
 }
 

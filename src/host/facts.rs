@@ -1,18 +1,12 @@
-//! One snapshot of what the machine is, from `/proc`, `/sys` and a few calls; meant to take milliseconds.
-//!
-//! Only the look-up of the host's own name may take longer: it runs beside the rest, has a limit, and is done once. What
-//! comes and goes by itself (runtimes, mounts) is asked anew each time, the rest when something was changed.
+//! One snapshot of what the machine is, from `/proc`, `/sys` and a few calls; it takes a millisecond. What comes and goes by
+//! itself (runtimes, mounts) is asked anew each time, the rest when something may have changed it.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
 
 use kubestrap_phases::world::{Facts, HostError, Mount};
 use nix::sched::{CpuSet, sched_getaffinity};
@@ -59,22 +53,8 @@ const SYSCTLS: [&str; 6] = [
     "net/ipv6/conf/default/forwarding",
 ];
 
-/// What need not be found out twice.
-#[derive(Default)]
-pub(super) struct Kept {
-    host_name_addresses: OnceCell<Vec<IpAddr>>,
-    seen: Fresh<(), Facts>,
-}
-
-impl Kept {
-    /// Something was changed on the machine.
-    pub(super) fn forget(&self) {
-        self.seen.forget();
-    }
-}
-
-/// How long the look-up of the host's own name may take.
-const NAME_LIMIT: Duration = Duration::from_secs(2);
+/// What was just seen of the machine.
+pub(super) type Kept = Fresh<(), Facts>;
 
 /// Looks at everything. Of a system that does not run, files are those below its root, and the rest is this machine's.
 pub(super) fn look(
@@ -83,11 +63,11 @@ pub(super) fn look(
     mounted: &[Mount],
     kept: &Kept,
 ) -> Result<Facts, HostError> {
-    let steady = match kept.seen.last(&()) {
+    let steady = match kept.last(&()) {
         Some(seen) => seen,
         None => {
-            let seen = steady(root, environment, mounted, kept)?;
-            kept.seen.keep((), seen.clone());
+            let seen = steady(root, environment, mounted)?;
+            kept.keep((), seen.clone());
             seen
         }
     };
@@ -103,15 +83,13 @@ fn steady(
     root: &Root,
     (search_path, proxies): (&OsStr, &[(String, String)]),
     mounted: &[Mount],
-    kept: &Kept,
 ) -> Result<Facts, HostError> {
     let host_name = needed("the host name", "/proc/sys/kernel/hostname")?.trim().to_owned();
-    let looking_up = kept.host_name_addresses.get().is_none().then(|| look_up(host_name.clone()));
     let interfaces = network::interfaces()?;
     let routes = optional("the IPv4 routes", "/proc/net/route")?;
     let ipv6_routes = optional("the IPv6 routes", "/proc/net/ipv6_route")?;
     let cgroup_v2 = mounted.iter().any(is_unified_cgroup);
-    let facts = Facts {
+    Ok(Facts {
         uid: geteuid().as_raw(),
         host_name,
         machine_id: text(root, "/etc/machine-id").trim().to_owned(),
@@ -135,12 +113,7 @@ fn steady(
         sysctls: sysctls(),
         proxies: proxies.to_vec(),
         ..Facts::default()
-    };
-    let found = kept.host_name_addresses.get_or_init(|| {
-        // Without an answer in time the name counts as one that resolves to nothing.
-        looking_up.and_then(|answer| answer.recv_timeout(NAME_LIMIT).ok()).unwrap_or_default()
-    });
-    Ok(Facts { host_name_addresses: found.clone(), ..facts })
+    })
 }
 
 /// The text of a file that every Linux has.
@@ -154,22 +127,6 @@ pub(super) fn optional(what: &'static str, path: &str) -> Result<String, HostErr
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         other => other.map_err(|source| HostError::Fact { what, source }),
     }
-}
-
-/// The thread is left alone when it is late: a resolver cannot be stopped.
-fn look_up(name: String) -> Receiver<Vec<IpAddr>> {
-    let (answer, answers) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut found: Vec<IpAddr> = Vec::new();
-        for address in (name.as_str(), 0).to_socket_addrs().into_iter().flatten() {
-            if !found.contains(&address.ip()) {
-                found.push(address.ip());
-            }
-        }
-        // Nobody listens any more when the limit is over.
-        let _ = answer.send(found);
-    });
-    answers
 }
 
 /// CPUs this process may use, which is what kubeadm counts.
@@ -247,10 +204,7 @@ fn sysctls() -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::super::mounts::Mounted;
-
     use super::*;
 
     #[test]
@@ -295,10 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn the_facts_of_this_machine_are_found_and_the_second_look_is_quick() {
+    fn the_facts_of_this_machine_are_found() {
         let (kept, mounted) = (Kept::default(), Mounted::default().all().unwrap());
-        let look = || look(&Root::default(), (OsStr::new("/usr/bin:/bin"), &[]), &mounted, &kept).unwrap();
-        let facts = look();
+        let facts = look(&Root::default(), (OsStr::new("/usr/bin:/bin"), &[]), &mounted, &kept).unwrap();
         assert!(facts.cpus >= 1 && facts.memory_mib > 100, "{facts:?}");
         assert!(!facts.host_name.is_empty() && !facts.kernel.is_empty(), "{facts:?}");
         assert!(facts.interfaces.iter().any(|interface| interface.name == "lo"), "{facts:?}");
@@ -306,9 +259,6 @@ mod tests {
         assert!(facts.file_systems.iter().any(|name| name == "proc"), "{facts:?}");
         let loopback = facts.interfaces.iter().find(|interface| interface.name == "lo").unwrap();
         assert!(loopback.mtu > 0, "{facts:?}");
-        let began = Instant::now();
-        assert_eq!(look().host_name_addresses, facts.host_name_addresses);
-        assert!(began.elapsed() < NAME_LIMIT, "the name is not looked up again");
     }
 
     #[test]

@@ -264,7 +264,6 @@ pub(crate) fn ready_facts(release: &Release, host_name: &str) -> Facts {
         cri_sockets: vec!["/run/containerd/containerd.sock".into()],
         programs: programs.map(|name| ((*name).to_owned(), format!("/usr/bin/{name}").into())).collect(),
         sysctls: sysctls.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        host_name_addresses: vec![address],
         ..Facts::default()
     }
 }
