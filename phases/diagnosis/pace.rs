@@ -21,7 +21,7 @@ impl Pace {
         Self { looked: world.time().now(), looks: 0 }
     }
 
-    /// How long the next look has time. The clock has no parts of seconds, so that it comes up to one later.
+    /// How long from the last look to the next. The clock has no parts of seconds, so that it comes up to one later.
     pub(crate) fn pause(&self) -> Duration {
         Duration::from_secs(PAUSES[self.looks.min(PAUSES.len() - 1)])
     }
